@@ -1,0 +1,108 @@
+"""The interface that every agent fulfils: a turn goes in, events stream out, one verdict ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from smithers.model.step import JSON, Usage
+from smithers.process.marks import Mark
+
+
+class EventKind(StrEnum):
+    TEXT = "text"
+    THINKING = "thinking"
+    TOOL_CALL = "tool_call"
+    TOOL_RESULT = "tool_result"
+    USAGE = "usage"
+    RETRY = "retry"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEvent:
+    """One thing that an agent did, and the line it was read from."""
+
+    kind: EventKind
+    text: str
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a conversation: what to do, where, and by which limits it can be recognised."""
+
+    prompt: str
+    workspace: Path
+    scratch: Path
+    """A private folder for prompt, schema and answer files; outside the workspace."""
+    mark: Mark
+    session: str
+    """Id of the conversation. Chosen by us before the first turn, in UUID form."""
+    resume: bool
+    """The conversation exists already: go on in it."""
+    schema: Mapping[str, JSON] | None
+    """JSON schema wanted of the answer, or None for plain words."""
+    model: str = ""
+
+
+class FailureKind(StrEnum):
+    ERROR = "error"
+    """Worth a retry."""
+    RATE_LIMITED = "rate_limited"
+    AUTH = "auth"
+    CONFIG = "config"
+    UNKNOWN_SESSION = "unknown_session"
+    """The conversation to resume is gone: a fresh one starts at once."""
+
+    @property
+    def retryable(self) -> bool:
+        return self not in {FailureKind.AUTH, FailureKind.CONFIG}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The agent ended by its own word and exit, and said success. Our own check comes after."""
+
+    text: str
+    value: JSON
+    """The structured answer, not yet validated; None if there was none."""
+    usage: Usage
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    kind: FailureKind
+    message: str
+    usage: Usage = Usage()
+    retry_after: float | None = None
+    """Seconds until the provider's limit resets, if it said so."""
+    exit_code: int | None = None
+
+
+Verdict = Answered | Failed
+
+
+class Agent(Protocol):
+    """Something that can play a turn. Cancelling `play` stops its processes before it returns."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def label(self) -> str:
+        """What the record says of the model: `claude`, `gpt-5`, `scripted`."""
+        ...
+
+    @property
+    def remembers(self) -> bool:
+        """It can go on in an earlier conversation. One that cannot is told everything each time."""
+        ...
+
+    async def play(self, turn: Turn, emit: Callable[[AgentEvent], None]) -> Verdict:
+        """Play one turn to its end. Never raises for what the agent did: that is a `Failed`."""
+        ...

@@ -1,0 +1,164 @@
+"""Any program as an agent: an argv template, a prompt in, words or one JSON object out."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smithers.agents import environment
+from smithers.agents.base import (
+    AgentEvent,
+    Answered,
+    EventKind,
+    Failed,
+    FailureKind,
+    Turn,
+    Verdict,
+)
+from smithers.agents.session import converse
+from smithers.model.step import JSON, Usage
+
+_KEPT = 1 << 17  # characters of stdout in which the answer is looked for
+_PROMPT_FILE = "{prompt_file}"
+_MODEL = "{model}"
+_OBJECT = re.compile(r'\{\s*["}]')
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAgent:
+    """Knows no conversations: each turn is the same argv with a prompt that says it all."""
+
+    name: str
+    template: str
+    model: str = ""
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return self.model or Path(_words(self.template)[0]).name
+
+    @property
+    def remembers(self) -> bool:
+        return False
+
+    async def play(self, turn: Turn, emit: Callable[[AgentEvent], None]) -> Verdict:
+        """Run the command once: success is exit 0, its answer a file or its last JSON object."""
+        said = _Tail(_KEPT)
+
+        def on_line(source: str, text: str) -> None:
+            if source == "out":
+                said.add(text)
+            emit(AgentEvent(EventKind.TEXT if source == "out" else EventKind.NOTICE, text))
+
+        try:
+            turn.scratch.mkdir(parents=True, exist_ok=True)
+            answer = _write_files(turn)
+            argv = self.argv(turn)
+            code, errors = await converse(
+                argv,
+                cwd=turn.workspace,
+                env=environment.build(turn.mark, {**self.env, **_variables(turn)}),
+                mark=turn.mark,
+                stdin="" if _PROMPT_FILE in self.template else turn.prompt,
+                on_line=on_line,
+            )
+        except OSError as error:
+            return Failed(FailureKind.CONFIG, f"{self.name} cannot be started: {error}")
+        if code != 0:
+            message = f"{argv[0]} exited with {code}: {errors or said.text()[-400:]}"
+            return Failed(FailureKind.ERROR, message, exit_code=code)
+        text = said.text()
+        value = None if turn.schema is None else _answer(answer, text)
+        return Answered(text.strip(), value, Usage(), turn.session)
+
+    def argv(self, turn: Turn) -> list[str]:
+        """Fill the template word by word, so that nothing in a value is taken for shell."""
+        values = {
+            _PROMPT_FILE: str(_prompt_file(turn)),
+            _MODEL: turn.model or self.model,
+        }
+        words = [*_words(self.template), *self.args]
+        for place, value in values.items():
+            words = [word.replace(place, value) for word in words]
+        return words
+
+
+def last_object(text: str) -> JSON:
+    """Find the last JSON object that stands in a text of words, or None."""
+    decoder = json.JSONDecoder()
+    found: JSON = None
+    start = _OBJECT.search(text)
+    while start:
+        try:
+            found, end = decoder.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            end = start.start() + 1
+        start = _OBJECT.search(text, end)
+    return found
+
+
+class _Tail:
+    """The last lines of a long output."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lines: deque[str] = deque()
+        self._size = 0
+
+    def add(self, line: str) -> None:
+        self._lines.append(line[-self._limit :])
+        self._size += len(self._lines[-1]) + 1
+        while self._size > self._limit and len(self._lines) > 1:
+            self._size -= len(self._lines.popleft()) + 1
+
+    def text(self) -> str:
+        return "\n".join(self._lines)
+
+
+def _words(template: str) -> list[str]:
+    return shlex.split(template)
+
+
+def _prompt_file(turn: Turn) -> Path:
+    return turn.scratch / "prompt.md"
+
+
+def _variables(turn: Turn) -> dict[str, str]:
+    if turn.schema is None:
+        return {}
+    return {
+        "SMITHERS_SCHEMA": str(turn.scratch / "schema.json"),
+        "SMITHERS_OUTPUT": str(turn.scratch / "output.json"),
+    }
+
+
+def _write_files(turn: Turn) -> Path:
+    """Write prompt and schema, and take away an earlier turn's answer; returns where it will be."""
+    _prompt_file(turn).write_text(turn.prompt, encoding="utf-8", errors="surrogateescape")
+    answer = turn.scratch / "output.json"
+    answer.unlink(missing_ok=True)
+    if turn.schema is not None:
+        schema = json.dumps(turn.schema, indent=2)
+        (turn.scratch / "schema.json").write_text(schema, encoding="utf-8")
+    return answer
+
+
+def _answer(file: Path, text: str) -> JSON:
+    """Read the answer: from its file if there is one, good or bad, else from the words."""
+    try:
+        content = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return last_object(text)
+    except (OSError, UnicodeDecodeError):
+        return None
+    try:
+        value: JSON = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return value

@@ -1,0 +1,235 @@
+"""Plays a script of real edits, commands and answers through the interface of an agent."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smithers.agents import environment
+from smithers.agents.base import (
+    AgentEvent,
+    Answered,
+    EventKind,
+    Failed,
+    FailureKind,
+    Turn,
+    Verdict,
+)
+from smithers.agents.session import converse
+from smithers.model.step import JSON, Usage, generic, iteration_of
+
+_LOOK = 0.02  # seconds between two looks for a file that is waited for
+_QUOTED = 400  # characters of the prompt in a failure
+_FAILURES = {
+    "error": FailureKind.ERROR,
+    "rate_limit": FailureKind.RATE_LIMITED,
+    "auth": FailureKind.AUTH,
+    "config": FailureKind.CONFIG,
+}
+# Turns that are being played now, by the file that keeps those that were: steps side by side
+# must not get the same one.
+_playing: dict[Path, set[int]] = {}
+
+Emit = Callable[[AgentEvent], None]
+Part = Mapping[str, JSON]
+
+
+class _Stop(Exception):  # noqa: N818
+    """The turn ends here, badly."""
+
+    def __init__(
+        self, kind: FailureKind, message: str, *, wait: float | None = None, played: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.failed = Failed(kind, message, retry_after=wait)
+        self.played = played
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedAgent:
+    """A file of turns. Which ones were played is kept beside the turns' scratch folders."""
+
+    name: str
+    script: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return "scripted"
+
+    @property
+    def remembers(self) -> bool:
+        return False
+
+    async def play(self, turn: Turn, emit: Emit) -> Verdict:
+        """Play the first turn of the script that fits and was not played to its end before."""
+        kept = self._kept(turn)
+        playing = _playing.setdefault(kept, set())
+        number: int | None = None
+        try:
+            number, part = self._choose(turn, _load(kept) | playing)
+            playing.add(number)
+            said = await self._act(part, turn, emit)
+            _note(kept, number)
+            return Answered(_last_words(said, part), part.get("output"), _usage(part), turn.session)
+        except _Stop as stop:
+            if stop.played and number is not None:
+                _note(kept, number)
+            return stop.failed
+        except OSError as error:
+            return Failed(FailureKind.ERROR, str(error))
+        finally:
+            playing.discard(-1 if number is None else number)
+
+    def _kept(self, turn: Turn) -> Path:
+        digest = hashlib.sha256(os.fsencode(self.script)).hexdigest()[:16]
+        return turn.scratch.parent / f"played-{digest}.json"
+
+    def _choose(self, turn: Turn, taken: set[int]) -> tuple[int, Part]:
+        quoted = turn.prompt[:_QUOTED]
+        for number, part in enumerate(self._turns()):
+            if number in taken or not _fits(part, turn):
+                continue
+            for text in _list(part.get("expect")):
+                if str(text) not in turn.prompt:
+                    what = f"turn {number} of {self.script} expects {text!r}"
+                    raise _Stop(FailureKind.CONFIG, f"{what} in the prompt: {quoted}")
+            return number, part
+        where = f"{turn.mark.step}, attempt {turn.mark.attempt}"
+        raise _Stop(
+            FailureKind.CONFIG, f"{self.script} has no turn left for {where}; the prompt: {quoted}"
+        )
+
+    def _turns(self) -> list[Part]:
+        try:
+            script = json.loads(self.script.read_text(encoding="utf-8"))
+            turns = script["turns"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise _Stop(
+                FailureKind.CONFIG, f"{self.script} is no script of turns: {error}"
+            ) from error
+        return [part for part in _list(turns) if isinstance(part, dict)]
+
+    async def _act(self, part: Part, turn: Turn, emit: Emit) -> str:
+        said = ""
+        for action in _list(part.get("do")):
+            if not isinstance(action, dict):
+                raise _Stop(FailureKind.CONFIG, f"no such action: {action!r}")
+            match action:
+                case {"say": text}:
+                    said = str(text)
+                    emit(AgentEvent(EventKind.TEXT, said))
+                case {"fail": kind}:
+                    _fail(str(kind), action)
+                case {"run": command}:
+                    await self._run(str(command), _list(action.get("ok", [0])), turn, emit)
+                case {"sleep": seconds}:
+                    await asyncio.sleep(float(str(seconds)))
+                case {"wait_for": path}:
+                    emit(AgentEvent(EventKind.NOTICE, f"wait for {path}"))
+                    while not (turn.workspace / str(path)).exists():  # noqa: ASYNC110
+                        await asyncio.sleep(_LOOK)
+                case _:
+                    _change_file(action, turn.workspace, emit)
+        return said
+
+    async def _run(self, command: str, ok: list[JSON], turn: Turn, emit: Emit) -> None:
+        emit(AgentEvent(EventKind.TOOL_CALL, f"run {command}"))
+        lines: list[str] = []
+        code, _ = await converse(
+            ["/bin/sh", "-c", command],
+            cwd=turn.workspace,
+            env=environment.build(turn.mark, self.env),
+            mark=turn.mark,
+            stdin="",
+            on_line=lambda _, text: lines.append(text),
+        )
+        text = "\n".join(lines)
+        emit(AgentEvent(EventKind.TOOL_RESULT, f"exit {code}\n{text}".strip()))
+        if code not in ok:
+            raise _Stop(FailureKind.ERROR, f"{command!r} exited with {code}: {text[-_QUOTED:]}")
+
+
+def _fail(kind: str, more: Part) -> None:
+    if kind not in _FAILURES:
+        raise _Stop(FailureKind.CONFIG, f"no such failure: {kind!r}")
+    wait = more.get("retry_after")
+    message = str(more.get("message") or f"scripted {kind}")
+    seconds = float(wait) if isinstance(wait, int | float) else None
+    raise _Stop(_FAILURES[kind], message, wait=seconds, played=True)
+
+
+def _change_file(action: Part, workspace: Path, emit: Emit) -> None:
+    match action:
+        case {"write": path, "text": text}:
+            file, content = workspace / str(path), str(text)
+        case {"edit": path, "old": old, "new": new}:
+            file = workspace / str(path)
+            content = _edited(file, str(old), str(new))
+        case _:
+            raise _Stop(FailureKind.CONFIG, f"no such action: {action!r}")
+    emit(AgentEvent(EventKind.TOOL_CALL, f"{next(iter(action))} {path}"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content, encoding="utf-8")
+    emit(AgentEvent(EventKind.TOOL_RESULT, "done"))
+
+
+def _edited(file: Path, old: str, new: str) -> str:
+    content = file.read_text(encoding="utf-8")
+    # An earlier try at this turn may have come this far, in a workspace that was not reset.
+    if new in content and (old in new or old not in content):
+        return content
+    if old in content:
+        return content.replace(old, new, 1)
+    raise _Stop(FailureKind.ERROR, f"{file.name} does not hold {old!r}")
+
+
+def _fits(part: Part, turn: Turn) -> bool:
+    key = turn.mark.step
+    step, iteration, attempt = part.get("step"), part.get("iteration"), part.get("attempt")
+    return (
+        step in {None, key, generic(key)}
+        and iteration in {None, iteration_of(key)}
+        and attempt in {None, turn.mark.attempt}
+    )
+
+
+def _last_words(said: str, part: Part) -> str:
+    output = part.get("output")
+    return said or ("" if output is None else json.dumps(output, ensure_ascii=False))
+
+
+def _usage(part: Part) -> Usage:
+    usage = part.get("usage")
+    if not isinstance(usage, dict):
+        return Usage()
+    inputs, outputs, cost = (usage.get(k) for k in ("input_tokens", "output_tokens", "cost_usd"))
+    return Usage(
+        inputs if isinstance(inputs, int) else None,
+        outputs if isinstance(outputs, int) else None,
+        float(cost) if isinstance(cost, int | float) else None,
+    )
+
+
+def _list(value: JSON) -> list[JSON]:
+    return value if isinstance(value, list) else []
+
+
+def _load(kept: Path) -> set[int]:
+    try:
+        return set(json.loads(kept.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return set()
+
+
+def _note(kept: Path, number: int) -> None:
+    """Write down that a turn was played; only at its end, so that a crash in it repeats it."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    fresh = kept.with_suffix(".new")
+    fresh.write_text(json.dumps(sorted(_load(kept) | {number})), encoding="utf-8")
+    fresh.replace(kept)

@@ -1,0 +1,259 @@
+"""What a render may read: the input, and what the steps so far have left. Reads are noted."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+from pydantic import BaseModel, ValidationError
+
+from smithers.author.steps import Approval, Call, Check, CheckResult, Decided, Loop, Step, Task
+from smithers.author.steps import written_at as _written_at
+from smithers.errors import RenderError
+from smithers.model.run import Facts
+from smithers.model.step import JSON, StepState, StepStatus, generic
+
+I_co = TypeVar("I_co", covariant=True)
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+
+class Source(Protocol):
+    """What a context reads from: facts, and the states that follow from them."""
+
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def states(self) -> Mapping[str, StepState]: ...
+    @property
+    def iterations(self) -> Mapping[str, int]: ...
+
+
+class Reads:
+    """What one render looked at, so that it is repeated only when that has changed."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        """Read for their value: exact keys, and generic ones where any iteration counts."""
+        self.states: set[str] = set()
+        """Read for their state."""
+        self.unknown: dict[str, str] = {}
+        """Ids that no scope has yet, and where they were asked for."""
+
+
+def scopes(scope: str) -> Iterator[str]:
+    """Prefixes of keys from a scope outward: `a[1]/b[2]` → `a[1]/b[2]/`, `a[1]/`, ``."""
+    parts = scope.split("/") if scope else []
+    for length in range(len(parts), 0, -1):
+        yield "/".join(parts[:length]) + "/"
+    yield ""
+
+
+class Context(Generic[I_co]):
+    """One render's view of the run. Looking something up never changes anything."""
+
+    def __init__(
+        self,
+        input: I_co,
+        source: Source,
+        *,
+        scope: str = "",
+        iteration: int = 0,
+        reads: Reads | None = None,  # noqa: A002
+    ) -> None:
+        self._input = input
+        self._source = source
+        self._scope = scope
+        self._iteration = iteration
+        self._reads = reads or Reads()
+
+    @property
+    def input(self) -> I_co:
+        return self._input
+
+    @property
+    def iteration(self) -> int:
+        """From 1, in the innermost loop; 0 outside loops."""
+        return self._iteration
+
+    @overload
+    def get(self, step: Step[T]) -> T | None: ...
+    @overload
+    def get(self, step: str, model: type[M]) -> M | None: ...
+    @overload
+    def get(self, step: str) -> JSON: ...
+    def get(self, step: Step[Any] | str, model: type[BaseModel] | None = None) -> Any:
+        """The step's output, or None while there is none. For a red check: what it found."""
+        key = self._find(step)
+        return None if key is None else self._value(key, _model(step, model))
+
+    @overload
+    def __getitem__(self, step: Step[T]) -> T: ...
+    @overload
+    def __getitem__(self, step: tuple[str, type[M]]) -> M: ...
+    @overload
+    def __getitem__(self, step: str) -> JSON: ...
+    def __getitem__(self, step: Step[Any] | str | tuple[str, type[BaseModel]]) -> Any:
+        """The step's output. Raises RenderError while there is none."""
+        asked, model = step if isinstance(step, tuple) else (step, None)
+        key = self._find(asked)
+        value = None if key is None else self._value(key, _model(asked, model))
+        if value is None:
+            name = _name(asked)
+            raise RenderError(
+                f"{_written_at()}: the output of {name!r} is not there yet{self._nearest(name)}",
+                next=f"use ctx.get({name!r}) and say what to do while it is None, or `when=`",
+            )
+        return value
+
+    @overload
+    def previous(self, step: Step[T]) -> T | None: ...
+    @overload
+    def previous(self, step: str, model: type[M]) -> M | None: ...
+    @overload
+    def previous(self, step: str) -> JSON: ...
+    def previous(self, step: Step[Any] | str, model: type[BaseModel] | None = None) -> Any:
+        """What the step left in the iteration before this one; None in the first."""
+        if self._iteration <= 1:
+            return None
+        loop = self._scope.rsplit("[", 1)[0]
+        key = f"{loop}[{self._iteration - 1}]/{_name(step)}"
+        self._reads.keys.add(key)
+        return self._value(key, _model(step, model))
+
+    @overload
+    def all(self, step: Step[T]) -> list[T]: ...
+    @overload
+    def all(self, step: str, model: type[M]) -> list[M]: ...
+    @overload
+    def all(self, step: str) -> list[JSON]: ...
+    def all(self, step: Step[Any] | str, model: type[BaseModel] | None = None) -> Any:
+        """What the step left in every iteration so far, oldest first."""
+        name = _name(step)
+        wanted: list[Any] = []
+        for prefix in scopes(self._scope):
+            wanted = [key for key in self._iterated(prefix, name) if self._exists(key)]
+            if wanted:
+                break
+        self._reads.keys.add(generic(f"{self._scope}/{name}" if self._scope else name))
+        values = [self._value(key, _model(step, model)) for key in wanted]
+        return [value for value in values if value is not None]
+
+    def passed(self, check: Check | str) -> bool | None:
+        """The answer of a check, or None before it has one."""
+        key = self._find(check)
+        found = None if key is None else self._value(key, CheckResult)
+        return found.passed if isinstance(found, CheckResult) else None
+
+    def state(self, step: Step[Any] | str) -> StepStatus:
+        """Where the step stands; `pending` when it is not in the plan yet."""
+        key = self._find(step)
+        if key is None:
+            return StepStatus.PENDING
+        self._reads.states.add(key)
+        state = self._source.states.get(key)
+        return state.status if state else StepStatus.PENDING
+
+    # -- finding --
+
+    def _find(self, step: Step[Any] | str) -> str | None:
+        name = _name(step)
+        missing: list[str] = []
+        for prefix in scopes(self._scope):
+            key = self._last(prefix, name)
+            if key is None:
+                continue
+            if self._exists(key):
+                self._reads.keys.add(generic(key) if "/" in name else key)
+                return key
+            missing.append(key)
+        self._reads.keys.update(missing)
+        self._reads.keys.add(generic(name))
+        self._reads.unknown.setdefault(name, _written_at())
+        return None
+
+    def _last(self, prefix: str, name: str) -> str | None:
+        """The key that a path names from a scope, through the last iteration of each loop."""
+        *loops, leaf = name.split("/")
+        for loop in loops:
+            number = self._iterations(prefix + loop)
+            if number == 0:
+                return None
+            prefix = f"{prefix}{loop}[{number}]/"
+        return prefix + leaf
+
+    def _iterated(self, prefix: str, name: str) -> list[str]:
+        """Keys of a step in each iteration: of the loop that the path names, or of the one we are in."""
+        *loops, leaf = name.split("/")
+        if loops:
+            loop = prefix + "/".join(loops)
+        elif prefix.endswith("]/"):
+            loop = prefix.rsplit("[", 1)[0]
+        else:
+            return [prefix + leaf]
+        count = self._iterations(loop)
+        return [f"{loop}[{number}]/{leaf}" for number in range(1, count + 1)]
+
+    def _iterations(self, loop: str) -> int:
+        """How many were opened: of a loop that goes on, or of one that has ended."""
+        number = self._source.iterations.get(loop)
+        if number is not None:
+            return number
+        ended = self._source.facts.outputs.get(loop)
+        value = ended.value if ended else None
+        count = value.get("iterations") if isinstance(value, dict) else None
+        return count if isinstance(count, int) else 0
+
+    def _exists(self, key: str) -> bool:
+        facts = self._source.facts
+        return key in facts.outputs or key in self._source.states or key in facts.attempts
+
+    def _value(self, key: str, model: type[BaseModel] | None) -> Any:
+        facts = self._source.facts
+        output = facts.outputs.get(key)
+        if output is not None:
+            value = output.value
+        else:
+            attempts = facts.attempts.get(key)
+            value = attempts[-1].value if attempts else None
+        if value is None or model is None:
+            return value
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            raise RenderError(
+                f"the kept output of {key} no longer fits {model.__name__}: {error.errors()[0]['msg']}",
+                kept="the output as it was recorded",
+                next=f"give the fields of {model.__name__} that came later a default",
+            ) from error
+
+    def _nearest(self, name: str) -> str:
+        known = {generic(key) for key in self._source.states}
+        near = difflib.get_close_matches(name, sorted(known - {name}), 1)
+        return f" (nearest id: {near[0]!r})" if near and name not in known else ""
+
+
+def _name(step: Step[Any] | str) -> str:
+    if isinstance(step, str):
+        return step
+    if isinstance(step, Task | Check | Call | Approval | Loop):
+        return step.id
+    raise RenderError(
+        f"{_written_at()}: {type(step).__name__} has no output",
+        next="name one of the steps inside it",
+    )
+
+
+def _model(step: Step[Any] | str, model: type[BaseModel] | None) -> type[BaseModel] | None:
+    if model is not None:
+        return model
+    match step:
+        case Task() | Call():
+            return step.output
+        case Check():
+            return CheckResult
+        case Approval():
+            return Decided
+        case _:
+            return None

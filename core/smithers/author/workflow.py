@@ -1,0 +1,80 @@
+"""A workflow: a named, pure function from a context to a plan."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from smithers.author.context import Context
+from smithers.author.steps import Step
+from smithers.errors import RenderError
+
+I = TypeVar("I", bound=BaseModel)  # noqa: E741
+
+
+class Workflow(Generic[I]):
+    """What `@workflow` makes of a function."""
+
+    def __init__(
+        self,
+        function: Callable[[Context[I]], Step[Any]],
+        *,
+        name: str,
+        summary: str,
+        edits: bool,
+        input: type[I],  # noqa: A002
+    ) -> None:
+        self.function = function
+        self.name = name
+        self.summary = summary
+        self.edits = edits
+        """Its agents change files: the run gets a worktree of its own."""
+        self.input = input
+
+    def __call__(self, ctx: Context[I]) -> Step[Any]:
+        return self.function(ctx)
+
+
+def _input_model(function: Callable[..., Any]) -> type[BaseModel] | None:
+    parameters = list(inspect.signature(function).parameters)
+    if not parameters:
+        return None
+    try:
+        hint = typing.get_type_hints(function).get(parameters[0])
+    except NameError:
+        return None
+    found = typing.get_args(hint)
+    if typing.get_origin(hint) is Context and isinstance(found[0], type):
+        return found[0] if issubclass(found[0], BaseModel) else None
+    return None
+
+
+def workflow(
+    name: str,
+    *,
+    summary: str,
+    edits: bool = False,
+    input: type[I] | None = None,  # noqa: A002
+) -> Callable[[Callable[[Context[I]], Step[Any]]], Workflow[I]]:
+    """Name a function as a workflow. Its input model is read from `ctx: Context[Model]`.
+
+    Raises RenderError at import when that model cannot be found; `input=Model` names it outright.
+    """
+
+    def decorate(function: Callable[[Context[I]], Step[Any]]) -> Workflow[I]:
+        model = input or _input_model(function)
+        if model is None:
+            code = function.__code__
+            raise RenderError(
+                f"{code.co_filename}:{code.co_firstlineno}: workflow {name!r} does not say what its input is",
+                next="annotate its parameter: def workflow(ctx: Context[MyInput]), or pass input=MyInput",
+            )
+        return Workflow(
+            function, name=name, summary=summary, edits=edits, input=typing.cast("type[I]", model)
+        )
+
+    return decorate

@@ -1,0 +1,345 @@
+"""What can be typed: every command with its arguments, its help and an example."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+from smithers.cli import VERSION
+from smithers.errors import UsageError
+from smithers.model.run import RunStatus
+
+_INTRO = "Durable runs of coding agents. Without a command: the terminal app, or a short status."
+_EXITS = """exit codes: 0 done (a run: succeeded), 1 failed, 2 bad arguments, 3 waits for someone or
+something, 4 cancelled, 5 refused, 124 `wait` ran out of time, 130 interrupted by Ctrl-C"""
+_RUN = "id of a run, a unique beginning of it, or @last"
+_STEP = "key of a step, such as build[2]/review"
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+Add = Callable[..., "Parser"]
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `UsageError` where argparse would print and exit."""
+
+    commands: Mapping[str, argparse.ArgumentParser] = {}
+
+    # `typing.override` is newer than 3.11, and typing_extensions costs a tenth of our start.
+    def error(self, message: str) -> NoReturn:  # type: ignore[explicit-override]
+        raise UsageError(message, next=f"{self.prog} --help")
+
+
+def build() -> Parser:
+    """The whole command line. Costs milliseconds, imports nothing of the project's weight."""
+    parser = Parser(
+        prog="smithers",
+        description=_INTRO,
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"smithers {VERSION}")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.set_defaults(handler="home:home", json=False)
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", parser_class=Parser
+    )
+
+    def add(name: str, handler: str, summary: str, *, example: str) -> Parser:
+        command: Parser = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog=f"example: {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="one JSON document on stdout; with --follow, one a line",
+        )
+        command.set_defaults(handler=handler)
+        return command
+
+    for group in (_runs, _verbs, _looks, _records, _decisions, _setup):
+        group(add)
+    parser.commands = commands.choices
+    return parser
+
+
+def _runs(add: Add) -> None:
+    up = add(
+        "up",
+        "runs:up",
+        "start a run of a recipe, and follow it",
+        example='smithers up implement "Add rate limiting to the API" --agent coder=claude',
+    )
+    up.add_argument("recipe", help="name of a recipe, or file.py[:name]")
+    up.add_argument("prompt", nargs="?", help="what to do, in plain words")
+    up.add_argument("--input", metavar="JSON|@FILE|-", help="the recipe's input as JSON")
+    up.add_argument("-d", "--detach", action="store_true", help="print the id and return")
+    up.add_argument("--run-id", metavar="ID", help="name of the run instead of a made-up one")
+    _agents(up)
+    place = up.add_mutually_exclusive_group()
+    place.add_argument("--in-place", action="store_true", help="work on the checkout itself")
+    place.add_argument("--worktree", action="store_true", help="work in a git worktree of its own")
+    up.add_argument("--budget-minutes", type=_positive, metavar="N", help="ask after N minutes")
+    up.add_argument("--budget-usd", type=_positive, metavar="N", help="ask after N dollars")
+
+    wait = add(
+        "wait",
+        "follow:wait",
+        "wait until a run needs someone or has finished",
+        example="smithers wait @last --until needs-me,finished --timeout 10m",
+    )
+    wait.add_argument("runs", nargs="+", metavar="RUN", help=f"{_RUN}; several: the first to be so")
+    wait.add_argument(
+        "--until",
+        type=_until,
+        default=frozenset({"needs-me", "finished"}),
+        metavar="WHAT",
+        help="needs-me, finished, or both with a comma (default)",
+    )
+    wait.add_argument("--timeout", type=seconds, metavar="TIME", help="such as 90s, 10m, 2h")
+
+
+def _verbs(add: Add) -> None:
+    resume = _on_run(
+        add,
+        "resume",
+        "runs:resume",
+        "let a paused, interrupted or failed run go on",
+        example="smithers resume @last --agent coder=codex",
+    )
+    _agents(resume)
+    _follow(resume, "stay and follow it, as `up` does")
+    pause = _on_run(
+        add,
+        "pause",
+        "runs:pause",
+        "start nothing new in a run; what runs may finish",
+        example="smithers pause @last --now",
+    )
+    pause.add_argument("--now", action="store_true", help="stop what runs, too")
+    _on_run(
+        add,
+        "stop",
+        "runs:stop",
+        "that is enough: open loops end after this iteration, the run goes on to its end",
+        example="smithers stop @last",
+    )
+    _on_run(
+        add,
+        "cancel",
+        "runs:cancel",
+        "end a run for good; its files and its record stay",
+        example="smithers cancel @last",
+    )
+    retry = _on_run(
+        add,
+        "retry",
+        "runs:retry",
+        "try a failed step once more",
+        example="smithers retry @last build[2]/code --agent coder=claude",
+    )
+    retry.add_argument("step", metavar="STEP", help=_STEP)
+    _agents(retry)
+    _follow(retry, "stay and follow it, as `up` does")
+
+
+def _looks(add: Add) -> None:
+    ps = add(
+        "ps",
+        "look:ps",
+        "list runs, newest first",
+        example="smithers ps --status running,waiting",
+    )
+    ps.add_argument(
+        "--status", type=_statuses, default=(), metavar="S", help="only these, by comma"
+    )
+    ps.add_argument("--all", action="store_true", help="not only the newest 50")
+    ps.add_argument("--before", type=int, metavar="CURSOR", help="older than `next` of a page")
+    _on_run(
+        add,
+        "inspect",
+        "look:inspect",
+        "show a run: steps, attempts, gates",
+        example="smithers inspect @last",
+    )
+    _on_run(
+        add,
+        "why",
+        "look:why",
+        "say what a run waits for, and the command that clears it",
+        example="smithers why @last",
+    )
+
+
+def _records(add: Add) -> None:
+    logs = _on_run(
+        add,
+        "logs",
+        "record:logs",
+        "print what agents and checks wrote",
+        example="smithers logs @last build[2]/code -f",
+    )
+    logs.add_argument("step", nargs="?", metavar="STEP", help=f"{_STEP}; all steps without it")
+    logs.add_argument("--attempt", type=_number, metavar="N", help="only this attempt of the step")
+    _follow(logs, "go on until the run ends")
+    events = _on_run(
+        add,
+        "events",
+        "record:events",
+        "print what changed in a run, frame by frame",
+        example="smithers events @last -f",
+    )
+    _follow(events, "go on until the run ends")
+    diff = _on_run(
+        add,
+        "diff",
+        "record:diff",
+        "show what a run, or an attempt of a step, changed in the files",
+        example="smithers diff @last build[2]/code --stat",
+    )
+    diff.add_argument("step", nargs="?", metavar="STEP", help=f"{_STEP}; the run's without it")
+    diff.add_argument("--attempt", type=_number, metavar="N", help="attempt, the last by default")
+    diff.add_argument("--stat", action="store_true", help="only the files and their counts")
+    output = _on_run(
+        add,
+        "output",
+        "record:output",
+        "print the value that a step returned",
+        example="smithers output @last build[2]/review",
+    )
+    output.add_argument("step", metavar="STEP", help=_STEP)
+
+
+def _decisions(add: Add) -> None:
+    add("inbox", "decide:inbox", "list what waits for a decision", example="smithers inbox")
+    approve = _on_run(
+        add,
+        "approve",
+        "decide:approve",
+        "open a gate",
+        example='smithers approve @last ship --note "reads well"',
+    )
+    deny = _on_run(
+        add,
+        "deny",
+        "decide:deny",
+        "keep a gate shut, and say why",
+        example='smithers deny @last ship --reason "no test for the limit itself"',
+    )
+    for command in (approve, deny):
+        command.add_argument("gate", nargs="?", metavar="GATE", help="its step's key, or its id")
+    approve.add_argument("--note", default="", help="kept with the decision")
+    deny.add_argument("--reason", required=True, help="kept with the decision, and told the agent")
+    _on_run(
+        add,
+        "land",
+        "decide:land",
+        "merge a run's branch into the branch that is checked out",
+        example="smithers land @last",
+    )
+
+
+def _setup(add: Add) -> None:
+    init = add("init", "setup:init", "make a run directory here", example="smithers init")
+    init.add_argument("--yes", action="store_true", help="install the skill without asking")
+    recipes = add("recipes", "setup:recipes", "list recipes", example="smithers recipes show ralph")
+    recipes.add_argument("action", nargs="?", choices=["list", "show"], default="list")
+    recipes.add_argument("name", nargs="?", metavar="NAME", help="the recipe to show")
+    add("doctor", "doctor:doctor", "check what Smithers needs", example="smithers doctor")
+    skill = add(
+        "skill",
+        "setup:skill",
+        "teach agents here to drive Smithers",
+        example="smithers skill install --yes",
+    )
+    skill.add_argument("action", choices=["install", "show"])
+    skill.add_argument("--user", action="store_true", help="for all projects, in the home folder")
+    skill.add_argument("--yes", action="store_true", help="write without asking")
+    skill.add_argument("--force", action="store_true", help="also over a file that was changed")
+    demo = add(
+        "demo",
+        "demo:demo",
+        "run the main job on a small project, without any account",
+        example="smithers demo --crash",
+    )
+    demo.add_argument("--dir", metavar="D", help="new folder to make (default: smithers-demo)")
+    demo.add_argument("--yes", action="store_true", help="approve at the gate, as agent:demo")
+    demo.add_argument("--crash", action="store_true", help="kill the engine half-way, and resume")
+    tui = add("tui", "home:tui", "open the terminal app", example="smithers tui @last")
+    tui.add_argument("run", nargs="?", metavar="RUN", help=_RUN)
+
+
+def _on_run(add: Add, name: str, handler: str, summary: str, *, example: str) -> Parser:
+    command = add(name, handler, summary, example=example)
+    command.add_argument("run", metavar="RUN", help=_RUN)
+    return command
+
+
+def _agents(command: Parser) -> None:
+    command.add_argument(
+        "--agent",
+        action="append",
+        default=[],
+        type=_role,
+        metavar="ROLE=AGENT",
+        help="who plays a role in this run; can be repeated",
+    )
+
+
+def _follow(command: Parser, help_text: str) -> None:
+    command.add_argument("-f", "--follow", action="store_true", help=help_text)
+
+
+def seconds(text: str) -> float:
+    """`90`, `90s`, `10m`, `1.5h` in seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!a} is no time; such as 90s, 10m, 2h")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def _role(text: str) -> tuple[str, str]:
+    role, equals, agent = text.partition("=")
+    if not (role and equals and agent):
+        raise argparse.ArgumentTypeError(f"{text!a} is not ROLE=AGENT, such as coder=claude")
+    return role, agent
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!a} is no positive number")
+    return number
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!a} is no number from 1")
+    return int(text)
+
+
+def _until(text: str) -> frozenset[str]:
+    return frozenset(_words(text, ["needs-me", "finished"]))
+
+
+def _statuses(text: str) -> tuple[RunStatus, ...]:
+    return tuple(RunStatus(word) for word in _words(text, [status.value for status in RunStatus]))
+
+
+def _words(text: str, known: list[str]) -> list[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise argparse.ArgumentTypeError(f"{word!a} is none of {', '.join(known)}")
+    if not words:
+        raise argparse.ArgumentTypeError(f"needs one of {', '.join(known)}")
+    return words

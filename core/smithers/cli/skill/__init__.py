@@ -1,0 +1,1 @@
+"""The skill by which a coding agent drives smithers, and how it gets into a project."""

@@ -1,0 +1,52 @@
+"""What a run may consume, and has. Past it a gate opens; it is no crash and no failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from smithers.model.gate import Answer, Gate
+from smithers.model.step import Attempt, Usage
+from smithers.store import usage
+from smithers.store.database import Reader, Store
+
+KEY = "budget"
+"""Where its gates hang: beside the plan, not in it."""
+
+
+@dataclass(slots=True)
+class Budget:
+    limits: Mapping[str, float] = field(default_factory=dict)
+    spent: Usage = field(default_factory=Usage)
+    worked_ms: int = 0
+    """Of all attempts that ended, added up."""
+
+    def load(self, store: Store | Reader, run_id: str, limits: Mapping[str, float]) -> None:
+        self.limits = limits
+        self.spent, self.worked_ms = usage.of_run(store, run_id)
+
+    def add(self, attempt: Attempt) -> None:
+        self.spent = self.spent + attempt.usage
+        if attempt.finished_at is not None:
+            self.worked_ms += max(0, attempt.finished_at - attempt.started_at)
+
+    def over(self, gates: Iterable[Gate], running: Iterable[int], now: int) -> str:
+        """What is used up, in words, or nothing. `running` are the start times of attempts in flight."""
+        share = 1 + sum(
+            gate.decision is not None and gate.decision.answer is Answer.APPROVE for gate in gates
+        )
+        minutes = (self.worked_ms + sum(now - start for start in running)) / 60_000
+        tokens = (self.spent.input_tokens or 0) + (self.spent.output_tokens or 0)
+        for name, used in (
+            ("minutes", minutes),
+            ("tokens", float(tokens)),
+            ("usd", self.spent.cost_usd or 0.0),
+        ):
+            limit = self.limits.get(name)
+            if limit is not None and used >= limit * share:
+                return f"{used:.4g} of {limit * share:g} {name} used"
+        return ""
+
+    def next_look(self, running: int) -> float | None:
+        """Seconds after which running attempts could have used the time up: a second at a time."""
+        return 1.0 if running and "minutes" in self.limits else None

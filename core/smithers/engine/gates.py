@@ -1,0 +1,77 @@
+"""Opening a gate: what it is about, byte for byte, and who may decide."""
+
+from __future__ import annotations
+
+import hashlib
+
+from smithers.clock import Clock
+from smithers.engine.workspace import Workspace
+from smithers.errors import SmithersError
+from smithers.model.gate import Gate
+from smithers.model.run import Facts, Run
+from smithers.model.step import generic
+from smithers.schedule.scheduler import GateRequest
+from smithers.vcs import diffs
+
+
+def open_gate(
+    request: GateRequest, earlier: list[Gate], run: Run, workspace: Workspace, clock: Clock
+) -> Gate:
+    """The gate for a request. Policy of the run stands over what the workflow says."""
+    show, body, raw = _about(request, run, workspace)
+    return Gate(
+        id=f"{request.key}#{len(earlier) + 1}",
+        key=request.key,
+        kind=request.kind,
+        title=request.title,
+        by=run.gates.get(generic(request.key), request.by),
+        why=request.why,
+        show=show,
+        body=body,
+        digest=hashlib.sha256(raw).hexdigest(),
+        opened_at=clock.now(),
+    )
+
+
+def ask_again(facts: Facts, workspace: Workspace, clock: Clock) -> list[Gate]:
+    """New gates for decisions about a diff that is not what the workspace holds any more."""
+    fresh: list[Gate] = []
+    for key, gates in facts.gates.items():
+        last = gates[-1]
+        if last.decision is None or key in facts.outputs or _still_about(last, workspace):
+            continue
+        request = GateRequest(
+            key,
+            last.kind,
+            last.title,
+            last.by,
+            "what was decided has changed since: it asks again",
+            "diff",
+        )
+        gate = open_gate(request, gates, facts.run, workspace, clock)
+        gates.append(gate)
+        fresh.append(gate)
+    return fresh
+
+
+def _still_about(gate: Gate, workspace: Workspace) -> bool:
+    if gate.show != "diff":
+        return True
+    _, _, right = gate.body.partition("..")
+    return right == workspace.last or not diffs.files(workspace.path, right, workspace.last)
+
+
+def _about(request: GateRequest, run: Run, workspace: Workspace) -> tuple[str, str, bytes]:
+    if request.show is None:
+        return "", "", request.title.encode()
+    if request.show != "diff":
+        return "text", request.show, request.show.encode("utf-8", "surrogateescape")
+    if not workspace.tracked or not run.base:
+        said = "there is no diff: the run works in a folder that git does not track"
+        return "text", said, said.encode()
+    try:
+        patch = diffs.patch(workspace.path, run.base, workspace.last)
+    except SmithersError as error:
+        said = f"the diff cannot be shown: {error}"
+        return "text", said, said.encode()
+    return "diff", f"{run.base}..{workspace.last}", patch.encode("utf-8", "surrogateescape")

@@ -1,0 +1,356 @@
+"""The loop of one run: render, schedule, persist, execute, and again. Everything in memory can be lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from smithers.author.steps import Leaf, Task
+from smithers.clock import Clock
+from smithers.config import load
+from smithers.engine import budget, loading
+from smithers.engine.attempt import Attempts, Ended
+from smithers.engine.casting import name_for
+from smithers.engine.gates import ask_again, open_gate
+from smithers.engine.takeover import Inheritance
+from smithers.engine.turns import session_of
+from smithers.errors import LeaseLost, SmithersError, UsageError
+from smithers.model.gate import Answer, Gate, GateKind
+from smithers.model.run import RunStatus
+from smithers.model.step import Attempt, AttemptStatus, PlanStep, StepState, StepStatus
+from smithers.schedule.scheduler import Decision, GateRequest, Scheduler
+from smithers.store import runs
+from smithers.store.database import Store
+from smithers.store.drive import Drive, Transition
+from smithers.vcs.snapshots import commit_to_branch
+
+LOOK_SECONDS = 0.015
+RENEW_SECONDS = 5.0
+PARKED = frozenset({RunStatus.WAITING, RunStatus.PAUSED}) | {s for s in RunStatus if s.ended}
+
+
+class Loop:
+    """Drives one run for as long as there is something to do, or a time to wait for."""
+
+    def __init__(
+        self,
+        store: Store,
+        drive: Drive,
+        inheritance: Inheritance,
+        *,
+        clock: Clock,
+        on_frame: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._drive = drive
+        self._workspace = inheritance.workspace
+        self._tree = inheritance.tree
+        self._interrupted = inheritance.interrupted
+        self._ended = inheritance.ended
+        self._clock = clock
+        self._on_frame = on_frame
+        self._tasks: dict[str, asyncio.Task[Ended]] = {}
+        self._started: dict[str, int] = {}
+        self._budget = budget.Budget()
+        self._news = asyncio.Event()
+        self._rev = -1
+        self._wake_at: int | None = None
+        self._leaving = False
+
+    async def run(self) -> None:
+        """Until the run has ended or waits for something outside. Raises LeaseLost, StoreError."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            while not self._leaving and await self._round():
+                await self._until_news()
+                if watch.done():
+                    watch.result()
+        finally:
+            watch.cancel()
+            await self._stop(list(self._tasks))
+
+    def leave(self) -> None:
+        """Be asked to go. What runs is stopped and reads as interrupted, for another engine to take up."""
+        self._leaving = True
+        self._news.set()
+
+    async def _round(self) -> bool:
+        """One frame: facts in, decision out, persisted, then its effects. False once parked."""
+        try:
+            if self._rev != runs.rev(self._store, self._drive.lease.run):
+                self._load()
+            ended, self._ended = self._ended, []
+            for one in ended:
+                self._record(one)
+            over = self._over_budget()
+            decision = self._scheduler.advance(
+                self, now=self._clock.now(), cap=0 if over else self._cap
+            )
+        except UsageError as error:
+            return await self._give_up(error)
+        if over:
+            self._hold(decision, over)
+        move = self._transition(decision, ended)
+        if not self._tasks and not decision.begun and decision.status in PARKED:
+            return not self._park(move)
+        if ended or not decision.empty:
+            self._drive.commit(move, now=self._clock.now())
+            self._on_frame()
+        self._wake_at = decision.wake_at
+        for attempt in decision.begun:
+            self._start(attempt)
+        for key in decision.stop:
+            if key in self._tasks:
+                self._tasks[key].cancel()
+        return True
+
+    # -- facts --
+
+    def _load(self) -> None:
+        """Read all there is to know, and make the plan afresh. Raises UsageError for a broken workflow."""
+        facts = runs.facts(self._store, self._drive.lease.run)
+        root = Path(facts.run.root)
+        self._rev = facts.run.rev
+        self._config = load(root)
+        self._cap = self._config.limits.concurrency
+        self._workspace.run = facts.run
+        self._attempts = Attempts(
+            facts.run, self._config, self._workspace, self._store.path.parent, self._clock
+        )
+        self._budget.load(self._store, facts.run.id, facts.run.budget)
+        asked = ask_again(facts, self._workspace, self._clock)
+        if asked:
+            self._drive.open_gates(asked, now=self._clock.now())
+        workflow = loading.load(loading.locate(root, facts.run.source))
+        try:
+            given = workflow.input.model_validate(dict(facts.run.input))
+        except ValidationError as error:
+            raise UsageError(
+                f"the run's input no longer fits the workflow: {error.errors()[0]['msg']}",
+                kept="every finished step",
+                next="give new fields of the input model a default, then `smithers resume`",
+            ) from error
+        self._facts = facts
+        self._scheduler = Scheduler(workflow, given, facts, tree=self._tree)
+
+    def _record(self, one: Ended) -> None:
+        key = one.attempt.key
+        self._budget.add(one.attempt)
+        if one.tree:
+            self._tree = self._scheduler.tree = one.tree
+        if one.output is not None:
+            self._scheduler.record_output(one.output)
+        self._scheduler.record_attempt(one.attempt)
+        self._started.pop(key, None)
+
+    # -- what the scheduler needs done --
+
+    def begin(self, step: PlanStep) -> Attempt:
+        """A new attempt of a step, marked and with its conversation named before anything runs."""
+        before = self._facts.attempts.get(step.key, [])
+        attempt = Attempt(
+            key=step.key,
+            n=before[-1].n + 1 if before else 1,
+            token=self._clock.token(),
+            status=AttemptStatus.RUNNING,
+            started_at=self._clock.now(),
+        )
+        leaf = self._scheduler.authors[step.key]
+        if not isinstance(leaf, Task):
+            return attempt
+        try:
+            agent = name_for(leaf.agent, self._facts.run.agents, self._config)
+        except UsageError:
+            return attempt
+        session = session_of(self._facts.run.id, attempt)
+        interrupted = self._interrupted.get(step.key)
+        if interrupted is not None and interrupted.attempt.agent == agent:
+            session = interrupted.attempt.session or session
+        return replace(attempt, agent=agent, session=session)
+
+    def open(self, request: GateRequest) -> Gate:
+        earlier = self._facts.gates.get(request.key, [])
+        return open_gate(request, earlier, self._facts.run, self._workspace, self._clock)
+
+    # -- persist --
+
+    def _transition(self, decision: Decision, ended: Iterable[Ended]) -> Transition:
+        done = list(ended)
+        return Transition(
+            why=_why(done, decision),
+            attempts=[*(one.attempt for one in done), *decision.begun],
+            outputs=[*(one.output for one in done if one.output is not None), *decision.outputs],
+            gates=decision.gates,
+            placed=decision.placed,
+            gone=decision.gone,
+            changes=decision.changes,
+            snapshots=[row for one in done for row in one.snapshots],
+            status=decision.status,
+            reason=decision.reason,
+            wake_at=decision.wake_at,
+            counts=decision.counts,
+        )
+
+    def _park(self, move: Transition) -> bool:
+        """Give the lease back with the last frame, unless something came from outside meanwhile."""
+        if move.status is RunStatus.SUCCEEDED and self._workspace.own:
+            run = self._facts.run
+            commit_to_branch(
+                self._workspace.path, f"{run.title}\n\nRun {run.id} of recipe {run.recipe}."
+            )
+        if self._drive.commit(move, now=self._clock.now(), release_at=self._rev):
+            self._on_frame()
+            return True
+        self._drive.commit(move, now=self._clock.now())
+        self._news.set()
+        return False
+
+    async def _give_up(self, error: SmithersError) -> bool:
+        """The plan cannot be made: let what runs finish, record it, and leave the run paused."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+            await asyncio.sleep(0)
+        done, self._ended = self._ended, []
+        rev = runs.rev(self._store, self._drive.lease.run)
+        move = Transition(
+            why=f"paused: {error.what}",
+            attempts=[one.attempt for one in done],
+            outputs=[one.output for one in done if one.output is not None],
+            changes={one.attempt.key: _standing(one) for one in done},
+            snapshots=[row for one in done for row in one.snapshots],
+            status=RunStatus.PAUSED,
+            reason=error.what,
+            error=str(error),
+            counts=self._drive.counts(),
+            pause=True,
+        )
+        if not self._drive.commit(move, now=self._clock.now(), release_at=rev):
+            self._ended = done
+            return True
+        return False
+
+    # -- execute --
+
+    def _start(self, attempt: Attempt) -> None:
+        key = attempt.key
+        leaf: Leaf = self._scheduler.authors[key]
+        work = self._attempts.perform(
+            self._facts.plan[key],
+            leaf,
+            attempt,
+            before=[one for one in self._facts.attempts[key] if one.n < attempt.n],
+            interrupted=self._interrupted.pop(key, None),
+        )
+        task = asyncio.create_task(work)
+        self._tasks[key] = task
+        self._started[key] = attempt.started_at
+        task.add_done_callback(lambda done: self._finished(key, done))
+
+    def _finished(self, key: str, task: asyncio.Task[Ended]) -> None:
+        if self._tasks.get(key) is task:
+            del self._tasks[key]
+        if not task.cancelled():
+            self._ended.append(task.result())
+        self._news.set()
+
+    async def _stop(self, keys: Iterable[str]) -> None:
+        tasks = [self._tasks[key] for key in keys if key in self._tasks]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _over_budget(self) -> str:
+        gates = self._facts.gates.get(budget.KEY, [])
+        return self._budget.over(gates, self._started.values(), self._clock.now())
+
+    def _hold(self, decision: Decision, over: str) -> None:
+        """Nothing starts while the budget is used up; what runs is stopped, and a gate asks."""
+        if decision.status.ended or decision.status is RunStatus.PAUSED:
+            return
+        decision.stop.extend(self._tasks)
+        gates = self._facts.gates.setdefault(budget.KEY, [])
+        answer = gates[-1].decision.answer if gates and gates[-1].decision else None
+        if answer is Answer.DENY:
+            decision.status, decision.reason = (
+                RunStatus.FAILED,
+                f"budget: {over}, and no more was given",
+            )
+            return
+        if not gates or answer is Answer.APPROVE:
+            request = GateRequest(
+                budget.KEY,
+                GateKind.BUDGET,
+                f"{over}. As much again?",
+                "person",
+                "approve: as much again; deny: the run fails",
+            )
+            gate = self.open(request)
+            gates.append(gate)
+            decision.gates.append(gate)
+        decision.status, decision.reason = RunStatus.WAITING, "waits at budget"
+
+    # -- waiting --
+
+    async def _until_news(self) -> None:
+        waits = [self._budget.next_look(len(self._tasks))]
+        if self._wake_at is not None:
+            waits.append(max(0.0, (self._wake_at - self._clock.now()) / 1000))
+        timeout = min((wait for wait in waits if wait is not None), default=None)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+        self._news.clear()
+
+    async def _watch(self) -> None:
+        """Notice what other processes commit, and keep the lease."""
+        version = self._store.version()
+        renew_at = self._clock.monotonic() + RENEW_SECONDS
+        try:
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                now = self._store.version()
+                if now != version:
+                    version = now
+                    if runs.rev(self._store, self._drive.lease.run) != self._rev:
+                        self._news.set()
+                if self._clock.monotonic() >= renew_at:
+                    self._drive.renew(self._clock.now())
+                    renew_at = self._clock.monotonic() + RENEW_SECONDS
+        except (LeaseLost, SmithersError):
+            self._leaving = True
+            raise
+        finally:
+            self._news.set()
+
+
+def _standing(one: Ended) -> StepState:
+    if one.output is not None:
+        return StepState(StepStatus.SUCCEEDED)
+    if one.attempt.status in {AttemptStatus.STOPPED, AttemptStatus.INTERRUPTED}:
+        return StepState(StepStatus.READY)
+    if one.attempt.retry_at is not None:
+        return StepState(StepStatus.RETRYING, one.attempt.error, wake_at=one.attempt.retry_at)
+    return StepState(StepStatus.FAILED, one.attempt.error)
+
+
+def _why(ended: list[Ended], decision: Decision) -> str:
+    """`build[2]/checks failed → build[3]/code started`: what happened, then what follows."""
+    happened = [f"{one.attempt.key} {one.attempt.status}" for one in ended[:3]]
+    if len(ended) > 3:
+        happened.append(f"{len(ended) - 3} more")
+    follows = [f"{attempt.key} started" for attempt in decision.begun[:3]]
+    if len(decision.begun) > 3:
+        follows.append(f"{len(decision.begun) - 3} more started")
+    follows += [f"{gate.key} asks" for gate in decision.gates]
+    if not follows and decision.status is not RunStatus.RUNNING:
+        follows = [f"run {decision.status}"]
+    left = ", ".join(happened)
+    right = ", ".join(follows)
+    return f"{left} → {right}" if left and right else left or right or "plan changed"

@@ -1,0 +1,191 @@
+"""The conversation of one attempt with its agent: the task, then at most two turns that repair its answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from smithers.agents.base import AgentEvent, Answered, Failed, FailureKind, Turn, Verdict
+from smithers.author.prompt import Prompt
+from smithers.author.steps import Task
+from smithers.clock import Clock
+from smithers.config import Config
+from smithers.engine.casting import cast, name_for
+from smithers.engine.limits import Pulse, limits_of, within
+from smithers.engine.log import AttemptLog
+from smithers.model.run import Run
+from smithers.model.step import JSON, Attempt, PlanStep, Usage
+from smithers.process.marks import Mark
+
+REPAIR_TURNS = 2
+_SPACE = uuid.UUID("6f0c9f4e-6b0e-5f43-9d5c-2f0b8f6a7d11")
+
+
+class TurnFailed(Exception):
+    """The agent did not do it. Carries what the retry policy needs."""
+
+    def __init__(self, failure: Failed) -> None:
+        super().__init__(failure.message)
+        self.message = failure.message
+        self.exit_code = failure.exit_code
+        self.retry_after = failure.retry_after
+        self.rate_limited = failure.kind is FailureKind.RATE_LIMITED
+        self.retryable = failure.kind.retryable
+
+
+def session_of(run: str, attempt: Attempt) -> str:
+    """The conversation's id, known before the agent starts so that a crash can find it again."""
+    return str(uuid.uuid5(_SPACE, f"{run}/{attempt.key}.{attempt.n}.{attempt.token:012x}"))
+
+
+class Conversation:
+    """One attempt's talk. `usage` and `session` say how it went, whatever happened."""
+
+    def __init__(  # noqa: PLR0913 - a value object of the attempt
+        self,
+        *,
+        run: Run,
+        config: Config,
+        workspace: Path,
+        scratch: Path,
+        step: PlanStep,
+        leaf: Task[Any],
+        attempt: Attempt,
+        log: AttemptLog,
+        clock: Clock,
+    ) -> None:
+        self.agent_name = name_for(leaf.agent, run.agents, config)
+        self.agent = cast(leaf.agent, run.agents, config, Path(run.root))
+        self.usage = Usage()
+        self.session = attempt.session or session_of(run.id, attempt)
+        self.lost = False
+        """The conversation to go on in was gone; `answer` may be asked once more, afresh."""
+        self._resume = False
+        self._run = run
+        self._workspace = workspace
+        self._scratch = scratch
+        self._step = step
+        self._leaf = leaf
+        self._attempt = attempt
+        self._log = log
+        self._clock = clock
+        self._pulse = Pulse(clock)
+        self._timeout, self._stall = limits_of(step, config.limits)
+
+    def can_resume(self, earlier: Attempt) -> bool:
+        """The same agent remembers what it was doing when its engine died."""
+        return bool(self.agent.remembers and earlier.session and earlier.agent == self.agent_name)
+
+    def take_up(self, earlier: Attempt) -> None:
+        self.session = earlier.session
+        self._resume = True
+
+    async def answer(self, note: str) -> JSON:
+        """The validated answer. Raises TurnFailed, or OutOfTime. Sets `lost` and returns None, once."""
+        task = self._text()
+        prompt, problem = self._opening(task, note), ""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        try:
+            for turn in range(REPAIR_TURNS + 1):
+                verdict = await self._play(prompt)
+                if isinstance(verdict, Failed):
+                    if verdict.kind is FailureKind.UNKNOWN_SESSION and self._resume and turn == 0:
+                        self._forget()
+                        return None
+                    raise TurnFailed(verdict)
+                self.session = verdict.session or self.session
+                value, problem = self._validated(verdict)
+                if not problem:
+                    return value
+                self._log.write("engine", "notice", f"the answer does not fit: {problem}")
+                prompt = self._repair(task, verdict, problem)
+                self._resume = self.agent.remembers
+            raise TurnFailed(
+                Failed(
+                    FailureKind.ERROR,
+                    f"the answer did not fit after {REPAIR_TURNS} repairs: {problem}",
+                )
+            )
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _forget(self) -> None:
+        self.lost = True
+        self._resume = False
+        self.session = session_of(self._run.id, self._attempt)
+        self._log.write("engine", "notice", "the interrupted conversation is gone; starting afresh")
+
+    async def _play(self, prompt: str) -> Verdict:
+        self._log.write("engine", "prompt", prompt)
+        model = self._leaf.output
+        turn = Turn(
+            prompt=prompt,
+            workspace=self._workspace,
+            scratch=self._scratch,
+            mark=Mark(self._run.id, self._step.key, self._attempt.n, self._attempt.token),
+            session=self.session,
+            resume=self._resume,
+            schema=model.model_json_schema() if model else None,
+        )
+        self._pulse.beat()
+        verdict = await within(
+            self.agent.play(turn, self._heard),
+            clock=self._clock,
+            pulse=self._pulse,
+            timeout=self._timeout,
+            stall=self._stall,
+        )
+        self.usage = self.usage + verdict.usage
+        return verdict
+
+    def _heard(self, event: AgentEvent) -> None:
+        self._pulse.beat()
+        self._log.write("agent", event.kind.value, event.text, event.raw)
+
+    def _text(self) -> str:
+        prompt = self._leaf.prompt
+        return prompt.text() if isinstance(prompt, Prompt) else prompt
+
+    def _opening(self, task: str, note: str) -> str:
+        if self._resume:
+            return (
+                "You were interrupted in the middle of this task: the program that ran you ended. "
+                "Processes that you had started are gone; the files are as you left them. "
+                "Look at what is there, then finish the task.\n\n" + task
+            )
+        return f"{note}\n\n{task}" if note else task
+
+    def _repair(self, task: str, verdict: Answered, problem: str) -> str:
+        wanted = json.dumps(self._leaf.output.model_json_schema()) if self._leaf.output else ""
+        ask = (
+            f"Your answer does not fit the schema: {problem}\n"
+            f"Answer again, with nothing but JSON that fits this schema:\n{wanted}"
+        )
+        if self.agent.remembers:
+            return ask
+        given = verdict.text if verdict.value is None else json.dumps(verdict.value)
+        return f"{task}\n\nYou have done this task; your answer was:\n{given}\n\n{ask}"
+
+    def _validated(self, verdict: Answered) -> tuple[JSON, str]:
+        model = self._leaf.output
+        if model is None:
+            return verdict.text, ""
+        if verdict.value is None:
+            return None, "there is no JSON in it"
+        try:
+            return _dumped(model.model_validate(verdict.value)), ""
+        except ValidationError as error:
+            return None, "; ".join(
+                f"{'.'.join(str(part) for part in item['loc']) or 'answer'}: {item['msg']}"
+                for item in error.errors()[:5]
+            )
+
+
+def _dumped(value: BaseModel) -> JSON:
+    dumped: JSON = value.model_dump(mode="json")
+    return dumped

@@ -1,0 +1,106 @@
+"""Every error a user can meet, as one tree; each says what happened, what is kept, what to do next.
+
+SmithersError
+├── UsageError            exit 2   bad arguments, input, config or workflow; nothing changed
+│   ├── ConfigError                config.toml
+│   ├── RenderError                a workflow that renders to no plan
+│   └── UnknownRun                 no run fits, or several do
+├── Refused               exit 5   not allowed, decided already, driven by a live engine
+├── NeedsPerson           exit 5   a decision that only a person at a terminal may take
+├── StoreError            exit 1   the run directory
+│   ├── StoreGone                  database deleted, moved or replaced while open
+│   ├── StoreTooNew       exit 2   written by a newer program
+│   └── StoreBusy                  another process holds the writer
+├── LeaseLost             exit 5   another engine has taken over; this one must leave
+├── AgentError            exit 1   an agent that is not there or cannot be started
+└── VcsError              exit 1   git said no
+    └── LandRefused       exit 5   a branch that cannot be merged, and exactly why
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+
+class SmithersError(Exception):
+    """Base of all. `what` happened, what is `kept`, the `next` command or step; `code` is stable."""
+
+    code = "error"
+    exit_code = 1
+
+    def __init__(self, what: str, *, kept: str = "", next: str = "") -> None:  # noqa: A002
+        super().__init__(what)
+        self.what = what
+        self.kept = kept
+        self.next = next
+
+    @override
+    def __str__(self) -> str:
+        kept = f". kept: {self.kept}" if self.kept else ""
+        hint = f". next: {self.next}" if self.next else ""
+        return f"{self.what}{kept}{hint}"
+
+
+class UsageError(SmithersError):
+    code = "usage"
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    code = "config"
+
+
+class RenderError(UsageError):
+    code = "render"
+
+
+class UnknownRun(UsageError):
+    code = "unknown_run"
+
+
+class Refused(SmithersError):
+    code = "refused"
+    exit_code = 5
+
+
+class NeedsPerson(Refused):
+    code = "needs_person"
+
+
+class StoreError(SmithersError):
+    code = "store"
+
+
+class StoreGone(StoreError):
+    code = "store_gone"
+
+
+class StoreTooNew(StoreError):
+    code = "store_too_new"
+    exit_code = 2
+
+
+class StoreBusy(StoreError):
+    code = "store_busy"
+
+
+class LeaseLost(Refused):
+    code = "lease_lost"
+
+
+class AgentError(SmithersError):
+    code = "agent"
+
+
+class VcsError(SmithersError):
+    code = "vcs"
+
+
+class LandRefused(VcsError):
+    code = "land_refused"
+    exit_code = 5

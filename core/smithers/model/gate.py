@@ -1,0 +1,55 @@
+"""A gate: anything that waits for a decision, and the decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class GateKind(StrEnum):
+    APPROVAL = "approval"
+    NO_PROGRESS = "no_progress"
+    """A loop whose last iterations changed nothing."""
+    EXHAUSTED = "exhausted"
+    """A loop at its bound with `on_exhausted="ask"`."""
+    BUDGET = "budget"
+
+
+class Answer(StrEnum):
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    gate: str
+    answer: Answer
+    actor: str
+    """`person:<name>`, `agent:<name>` or `engine`."""
+    established: str
+    """How the actor was established: `terminal`, `app`, `policy`, `caller`."""
+    note: str
+    digest: str
+    decided_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What is asked, about which exact bytes, by whom and who may decide."""
+
+    id: str
+    """The step's key, `#` and a number from 1: `ship#1`. A gate that asks again is a new gate."""
+    key: str
+    kind: GateKind
+    title: str
+    by: str
+    """`anyone`, `person` or `signed`."""
+    why: str
+    show: str
+    """`diff`, `text` or `""`: what the body is."""
+    body: str
+    """The text asked about; for a diff, `base..head` as two commits."""
+    digest: str
+    """sha256 of the exact bytes shown."""
+    opened_at: int
+    decision: Decision | None = None

@@ -1,0 +1,253 @@
+"""A marked child of the event loop: its lines, its end, and the end of all that it began."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from smithers.process import spawn
+from smithers.process.marks import Mark
+from smithers.process.sweep import sweep
+
+LINE_LIMIT = 1 << 20  # bytes
+_CHUNK = 1 << 16  # bytes
+_DRAIN = 0.5  # seconds after the end in which what is still in the pipes is read
+_DRAIN_LIMIT = 1 << 20  # bytes: more than a pipe holds, less than a grandchild can write
+
+
+class Child:
+    """A running process. Its pipes fill up, and it stands still, while nobody reads `lines`."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        mark: Mark,
+        pipes: Mapping[int, str],
+        line_limit: int,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._process = process
+        self._mark = mark
+        self._pipes = {fd: Splitter(name, line_limit) for fd, name in pipes.items()}
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._news = asyncio.Event()
+        self._watch_end()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def lines(self) -> AsyncGenerator[tuple[str, str], None]:
+        """Yield `("out" | "err", line)`; UTF-8, and what is not comes as surrogate escapes.
+
+        A longer line comes in pieces. Ends with the process, at most a short while later: a
+        grandchild may hold the pipes for as long as it likes.
+        """
+        late = 0
+        deadline: float | None = None
+        try:
+            while self._pipes:
+                if self._ended.done() and deadline is None:
+                    deadline = self._loop.time() + _DRAIN
+                ready = await self._readable(deadline)
+                if not ready and deadline is not None and self._loop.time() >= deadline:
+                    break
+                for fd in ready:
+                    if fd not in self._pipes:  # `stop` has closed it meanwhile
+                        continue
+                    data = os.read(fd, _CHUNK)
+                    late += len(data) if deadline is not None else 0
+                    for line in self._feed(fd, data):
+                        yield line
+                if late > _DRAIN_LIMIT:
+                    break
+            for splitter in self._pipes.values():
+                for line in splitter.rest():
+                    yield line
+        finally:
+            self._close()
+
+    async def wait(self) -> int:
+        """Exit code, negative for a signal: the end of the process, never of its pipes."""
+        return await asyncio.shield(self._ended)
+
+    async def stop(self, *, polite: int = signal.SIGTERM, grace: float = 5.0) -> None:
+        """Ask the process to end, and after `grace` seconds kill it; then kill all of its mark.
+
+        Cancelling this skips the grace, never the killing. Also right for one that has ended.
+        """
+        try:
+            if not self._ended.done():
+                self._process.send_signal(polite)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.wait(), grace)
+        finally:
+            sweep({self._mark.token})
+            self._collect()
+            self._close()
+
+    def _feed(self, fd: int, data: bytes) -> list[tuple[str, str]]:
+        if data:
+            return self._pipes[fd].feed(data)
+        os.close(fd)
+        return self._pipes.pop(fd).rest()
+
+    async def _readable(self, deadline: float | None) -> list[int]:
+        """Pipes with something to read; none when the process has just ended or time is up."""
+        ready: list[int] = []
+        self._news.clear()
+        for fd in self._pipes:
+            self._loop.add_reader(fd, self._note, fd, ready)
+        try:
+            if deadline is None and self._ended.done():
+                return ready
+            left = None if deadline is None else max(0.0, deadline - self._loop.time())
+            if left == 0.0:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), left)
+        finally:
+            for fd in self._pipes:
+                self._loop.remove_reader(fd)
+        return ready
+
+    def _note(self, fd: int, ready: list[int]) -> None:
+        if fd not in ready:
+            ready.append(fd)
+        self._news.set()
+
+    def _watch_end(self) -> None:
+        if sys.platform == "linux":
+            with suppress(OSError):
+                handle = os.pidfd_open(self._process.pid)
+                self._loop.add_reader(handle, self._on_handle, handle)
+                return
+        threading.Thread(target=self._wait_in_thread, daemon=True).start()
+
+    def _on_handle(self, handle: int) -> None:
+        self._loop.remove_reader(handle)
+        os.close(handle)
+        self._collect()
+
+    def _wait_in_thread(self) -> None:
+        self._process.wait()
+        with suppress(RuntimeError):  # the loop has ended first
+            self._loop.call_soon_threadsafe(self._collect)
+
+    def _collect(self) -> None:
+        """Take the exit code if it is there, and tell all who wait."""
+        code = self._process.poll()
+        if code is not None and not self._ended.done():
+            spawn.forget(self._process)
+            self._ended.set_result(code)
+            self._news.set()
+
+    def _close(self) -> None:
+        for fd in self._pipes:
+            self._loop.remove_reader(fd)
+            os.close(fd)
+        self._pipes.clear()
+        self._news.set()
+
+
+async def start(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    mark: Mark,
+    stdin: bytes | None = None,
+    line_limit: int = LINE_LIMIT,
+) -> Child:
+    """Start `argv` marked, in a session of its own, without a terminal.
+
+    `stdin` is read from a file, so that it can never block. Raises OSError if it cannot start.
+    """
+    read_out, write_out = os.pipe()
+    read_err, write_err = os.pipe()
+    file = spawn.input_file(stdin or b"")
+    try:
+        process = spawn.spawn(
+            argv,
+            cwd=cwd,
+            env={**env, **mark.environ()},
+            stdin=file or subprocess.DEVNULL,
+            stdout=write_out,
+            stderr=write_err,
+            mark=mark,
+        )
+    except BaseException:
+        os.close(read_out)
+        os.close(read_err)
+        raise
+    finally:
+        os.close(write_out)
+        os.close(write_err)
+        if file is not None:
+            file.close()
+    return Child(process, mark, {read_out: "out", read_err: "err"}, line_limit)
+
+
+class Splitter:
+    """Cuts a stream of bytes into lines of text, and lines over the limit into pieces."""
+
+    def __init__(self, name: str, limit: int = LINE_LIMIT) -> None:
+        self._name = name
+        self._limit = limit
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[tuple[str, str]]:
+        """Lines that `data` completes."""
+        *whole, last = data.split(b"\n")
+        found = []
+        for end in whole:
+            self._parts.append(end)
+            found.append(self._take())
+        self._parts.append(last)
+        self._size += len(last)
+        if self._size >= self._limit:
+            found += self._pieces()
+        return found
+
+    def rest(self) -> list[tuple[str, str]]:
+        """Return the last line, if the stream ended within one."""
+        return [self._take()] if any(self._parts) else []
+
+    def _take(self) -> tuple[str, str]:
+        line = b"".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        return self._text(line)
+
+    def _pieces(self) -> list[tuple[str, str]]:
+        data = b"".join(self._parts)
+        found = []
+        while len(data) >= self._limit:
+            cut = _whole_characters(data, self._limit)
+            found.append(self._text(data[:cut]))
+            data = data[cut:]
+        self._parts = deque([data])
+        self._size = len(data)
+        return found
+
+    def _text(self, line: bytes) -> tuple[str, str]:
+        return self._name, line.decode("utf-8", "surrogateescape")
+
+
+def _whole_characters(data: bytes, limit: int) -> int:
+    """Find the largest cut up to `limit` that splits no UTF-8 character."""
+    for cut in range(limit, max(0, limit - 4), -1):
+        if cut == len(data) or data[cut] & 0xC0 != 0x80:
+            return cut
+    return limit

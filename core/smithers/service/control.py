@@ -1,0 +1,214 @@
+"""The verbs: each one transaction, idempotent where that makes sense, its actor recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from smithers.clock import SYSTEM
+from smithers.errors import NeedsPerson, Refused
+from smithers.model.gate import Answer, Decision, Gate
+from smithers.model.run import Intent, Run, RunStatus
+from smithers.model.step import JSON
+from smithers.service.locate import state_dir
+from smithers.service.shaping import decision_view
+from smithers.service.views import DecisionView
+from smithers.store import runs
+from smithers.store.database import Store
+from smithers.supervise.spawn import driven, end_hung_engine, spawn
+from smithers.vcs.land import land as merge
+
+
+@contextmanager
+def _store(root: Path) -> Iterator[Store]:
+    store = Store(state_dir(root))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def up(  # noqa: PLR0913 - the options of the command
+    root: Path,
+    recipe: str,
+    *,
+    prompt: str | None,
+    input: Mapping[str, JSON] | None,  # noqa: A002
+    run_id: str | None,
+    agents: Mapping[str, str],
+    workspace: str | None,
+    budget: Mapping[str, float],
+    actor: str,
+) -> str:
+    """Start a run and return its id, once its engine holds the lease. Raises UsageError, Refused."""
+    # What starting needs, pydantic first, is not loaded by the verbs that only write a row.
+    from smithers.service import starting  # noqa: PLC0415
+
+    request = starting.Request(recipe, prompt, input, run_id, agents, workspace, budget)
+    return starting.start(root, request, actor=actor)
+
+
+def pause(root: Path, run: str, *, now: bool, actor: str) -> None:
+    """Start nothing new; with `now`, stop what is in flight as well."""
+    _intend(root, run, Intent.PAUSE_NOW if now else Intent.PAUSE, actor)
+
+
+def cancel(root: Path, run: str, *, actor: str) -> None:
+    """End a run for good. Its worktree and branch are kept."""
+    _intend(root, run, Intent.CANCEL, actor)
+
+
+def _intend(root: Path, run: str, intent: Intent, actor: str) -> None:
+    with _store(root) as store:
+        runs.intend(store, run, intent, actor=actor, now=SYSTEM.now())
+        _, held = runs.lease(store, run)
+        dead = held and not driven(store, run, SYSTEM.now())
+    if dead:
+        # A dead engine's processes are still to be ended, and its attempts to be recorded.
+        _wake(root, run)
+
+
+def resume(root: Path, run: str, *, agents: Mapping[str, str], actor: str) -> None:
+    """Go on where the run stands. Raises Refused when it has ended, or a live engine drives it."""
+    with _store(root) as store:
+        row = runs.get(store, run)
+        if row.status.ended:
+            hint = (
+                f"smithers retry {run} STEP"
+                if row.status is RunStatus.FAILED
+                else f"smithers inspect {run}"
+            )
+            raise Refused(
+                f"run {run} has ended ({row.status})", kept="its record and branch", next=hint
+            )
+        if agents:
+            runs.cast(store, run, agents)
+        end_hung_engine(store, run, SYSTEM)
+        alive = driven(store, run, SYSTEM.now())
+        if alive and row.intent is Intent.GO and not agents:
+            raise Refused(
+                f"run {run} is driven by a live engine already", next=f"smithers logs {run} -f"
+            )
+        if row.intent is not Intent.GO:
+            runs.intend(store, run, Intent.GO, actor=actor, now=SYSTEM.now())
+    if not alive:
+        spawn(state_dir(root), run)
+
+
+def stop(root: Path, run: str, *, actor: str) -> None:
+    """ "That is enough": open loops end well after their present iteration."""
+    with _store(root) as store:
+        row = runs.stop(store, run, actor=actor)
+    if row.intent is Intent.GO:
+        _wake(root, run)
+
+
+def retry(root: Path, run: str, step: str, *, agents: Mapping[str, str], actor: str) -> None:
+    """Try a failed step once more, and what was skipped because of it."""
+    with _store(root) as store:
+        if agents:
+            runs.cast(store, run, agents)
+        runs.reopen(store, run, step)
+    del actor
+    _wake(root, run)
+
+
+def decide(  # noqa: PLR0913 - what makes a decision
+    root: Path,
+    run: str,
+    gate: str | None,
+    answer: Answer,
+    *,
+    actor: str,
+    established: str,
+    note: str = "",
+    digest: str | None = None,
+) -> DecisionView:
+    """Answer a gate; the first answer stands. `gate` is its id or its step, None if only one is open.
+
+    Raises Refused when it is decided, closed or changed; NeedsPerson when the actor is not enough.
+    """
+    with _store(root) as store:
+        asked = _gate(store, run, gate)
+        if asked.by != "anyone" and established not in {"terminal", "app"}:
+            raise NeedsPerson(
+                f"{asked.key} of run {run} must be decided by a person at a terminal",
+                kept="the gate, open",
+                next=f"a person runs: smithers approve {run} {asked.key}",
+            )
+        decision = Decision(
+            gate=asked.id,
+            answer=answer,
+            actor=actor,
+            established=established,
+            note=note,
+            digest=asked.digest if digest is None else digest,
+            decided_at=SYSTEM.now(),
+        )
+        runs.decide(store, run, decision)
+        intent = runs.get(store, run).intent
+    if intent is Intent.GO:
+        _wake(root, run)
+    return decision_view(decision)
+
+
+def _gate(store: Store, run: str, name: str | None) -> Gate:
+    runs.get(store, run)
+    gates = runs.gates_of(store, run)
+    if name is None:
+        found = [gate for gate in gates if gate.decision is None]
+        if len(found) > 1:
+            keys = ", ".join(gate.key for gate in found)
+            raise Refused(
+                f"run {run} has {len(found)} open gates: {keys}",
+                next=f"smithers approve {run} {found[0].key}",
+            )
+    else:
+        found = [gate for gate in gates if name in {gate.id, gate.key}][-1:]
+    if not found:
+        which = f"no gate {name!r}" if name else "no open gate"
+        raise Refused(f"run {run} has {which}", next=f"smithers why {run}")
+    return found[0]
+
+
+def _wake(root: Path, run: str) -> None:
+    """Have an engine for the run, unless a live one drives it: that one has noticed already."""
+    with _store(root) as store:
+        alive = driven(store, run, SYSTEM.now())
+    if not alive:
+        with suppress(Refused):
+            spawn(state_dir(root), run)
+
+
+def ensure_engine(root: Path, run: str) -> None:
+    """Bring a run back whose engine died. Never one that was paused or cancelled, or has ended."""
+    with _store(root) as store:
+        row = runs.get(store, run)
+    if row.intent is Intent.GO and not row.status.ended:
+        _wake(root, run)
+
+
+def land(root: Path, run: str, *, actor: str) -> str:
+    """Merge the run's branch into what is checked out. Returns the commit; raises LandRefused."""
+    with _store(root) as store:
+        row = runs.get(store, run)
+    _landable(row)
+    return merge(
+        root, row.branch, message=f"{row.title}\n\nRun {run} of {row.recipe}, landed by {actor}."
+    )
+
+
+def _landable(row: Run) -> None:
+    if row.status is not RunStatus.SUCCEEDED:
+        raise Refused(
+            f"run {row.id} is {row.status}: only what succeeded is landed",
+            kept=f"its branch {row.branch}" if row.branch else "its files",
+            next=f"smithers why {row.id}",
+        )
+    if not row.branch:
+        raise Refused(
+            f"run {row.id} worked in place: there is no branch to land",
+            kept="its changes, in the checkout",
+            next=f"smithers diff {row.id}",
+        )

@@ -1,0 +1,212 @@
+"""What questions answer with. Every `Safe` has passed the one wall against hostile text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NewType
+
+from smithers.model.gate import GateKind
+from smithers.model.run import RunStatus
+from smithers.model.step import JSON, AttemptStatus, StepKind, StepStatus, Usage
+
+Safe = NewType("Safe", str)
+"""Text that can go to a terminal: no control, no escape sequence, no hidden or reordering sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    total: int
+    done: int
+    failed: int
+    running: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One thing that a run waits for, and the command that clears it."""
+
+    kind: Safe
+    """`approval`, `no_progress`, `exhausted`, `budget`, `timer`, `resume`, `failed`, …"""
+    step: Safe
+    gate: Safe
+    since: int | None
+    text: Safe
+    next: Safe
+
+
+@dataclass(frozen=True, slots=True)
+class EngineView:
+    pid: int
+    host: Safe
+    alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A line of the list of runs. `status` has `interrupted` laid over it already."""
+
+    seq: int
+    """Order of creation in this directory; pages are cut by it."""
+    id: Safe
+    recipe: Safe
+    title: Safe
+    status: RunStatus
+    status_reason: Safe
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    frame: int
+    counts: Counts
+    now: Safe
+    """Key of the step that runs, waits or failed: what a person looks for."""
+    open_gates: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    n: int
+    status: AttemptStatus
+    agent: Safe
+    model: Safe
+    session: Safe
+    started_at: int
+    finished_at: int | None
+    exit_code: int | None
+    error: Safe
+    usage: Usage
+    log: Safe
+    """Path of its log, absolute."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    key: Safe
+    scope: Safe
+    kind: StepKind
+    title: Safe
+    status: StepStatus
+    reason: Safe
+    iteration: int | None
+    attempts: tuple[AttemptView, ...]
+    gone: bool
+    wake_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    answer: Safe
+    actor: Safe
+    established: Safe
+    note: Safe
+    decided_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateView:
+    """A gate with the exact text or diff that it is about, cleaned for the eye; `digest` is of the raw bytes."""
+
+    run: Safe
+    run_title: Safe
+    recipe: Safe
+    id: Safe
+    step: Safe
+    kind: GateKind
+    title: Safe
+    by: Safe
+    why: Safe
+    show: Safe
+    """`diff`, `text` or empty."""
+    digest: Safe
+    opened_at: int
+    hidden: int
+    """Signs of the raw text that cannot be shown and were replaced."""
+    body: Safe
+    """For `text` the text; for `diff` the patch, cut at 2,000 lines with a notice."""
+    decision: DecisionView | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """Everything of one run but its logs and diffs."""
+
+    row: RunRow
+    engine: EngineView | None
+    workspace: Safe
+    branch: Safe
+    base: Safe
+    notes: tuple[Safe, ...]
+    input: Mapping[str, JSON]
+    """As given; goes out as JSON only, never to a terminal."""
+    error: Safe
+    parent: Safe
+    agents: Mapping[str, str]
+    waiting_on: tuple[Waiting, ...]
+    steps: tuple[StepView, ...]
+    """In plan order: a scope's steps follow the loop that opened it."""
+    gates: tuple[GateView, ...]
+    """Without bodies; `gate()` reads one with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    key: Safe
+    status: StepStatus
+
+
+@dataclass(frozen=True, slots=True)
+class FrameView:
+    n: int
+    at: int
+    why: Safe
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of an attempt's log. `n` counts from 1."""
+
+    n: int
+    at: int
+    stream: Safe
+    """`out`, `err`, `agent` or `engine`."""
+    kind: Safe
+    text: Safe
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    path: Safe
+    status: Safe
+    """`A`, `M`, `D`, `R`, `T`."""
+    added: int
+    removed: int
+    binary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiffView:
+    """What changed between two named sides."""
+
+    left: Safe
+    """`base 9ab1c2d` or `before build[2]/code, attempt 1`."""
+    right: Safe
+    files: tuple[FileChange, ...]
+    patch: Safe
+    note: Safe
+    """Why it is empty, or what it cannot show."""
+    raw: str
+    """The patch as git wrote it, for `--json` and a pipe; never for a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What stands above every list."""
+
+    running: int
+    need_you: int
+    failed: int
+    done: int
+    total: int

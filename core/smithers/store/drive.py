@@ -1,0 +1,292 @@
+"""The writes of the engine that drives a run: claim, frames, parking. Each carries the lease's fence."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from smithers.errors import LeaseLost, Refused, UnknownRun
+from smithers.model.gate import Gate
+from smithers.model.run import Lease, Owner, RunStatus
+from smithers.model.step import Attempt, Output, PlanStep, StepState
+from smithers.store import codec
+from smithers.store.database import Store
+
+LEASE_MS = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    key: str
+    attempt: int
+    side: str
+    """`before`, `after`, or `found`: what lay there when an interrupted attempt was taken up."""
+    commit: str
+    incomplete: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Transition:
+    """What one frame commits."""
+
+    why: str
+    attempts: Sequence[Attempt] = ()
+    """Begun and ended ones."""
+    outputs: Sequence[Output] = ()
+    gates: Sequence[Gate] = ()
+    placed: Mapping[str, tuple[PlanStep, int]] = field(default_factory=dict)
+    gone: Sequence[str] = ()
+    changes: Mapping[str, StepState] = field(default_factory=dict)
+    snapshots: Sequence[SnapshotRow] = ()
+    status: RunStatus = RunStatus.RUNNING
+    reason: str = ""
+    error: str = ""
+    wake_at: int | None = None
+    counts: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+    pause: bool = False
+    """The engine cannot go on by itself: the run is left paused, for a person to resume."""
+
+
+def claim(
+    store: Store, run_id: str, owner: Owner, *, now: int, replaceable: Callable[[Lease], bool]
+) -> Lease:
+    """Take the right to drive a run. Raises Refused while a live engine has it, or the run has ended."""
+    with store.write() as db:
+        row = db.execute(
+            "SELECT seq, status, fence, host, boot_id, pid_ns, pid, start_time, expires_at, held "
+            "FROM runs JOIN leases ON leases.run = runs.seq WHERE id = ?",
+            (run_id,),
+        ).fetchone()
+        if row is None:
+            raise UnknownRun(f"no run has the id {run_id!r}", next="smithers ps")
+        seq, status, fence, host, boot, namespace, pid, start, expires, held = row
+        if RunStatus(status).ended:
+            raise Refused(f"run {run_id} has ended ({status})", next=f"smithers inspect {run_id}")
+        if held:
+            current = Lease(run_id, fence, Owner(host, boot, namespace, pid, start), expires)
+            if not replaceable(current):
+                raise Refused(
+                    f"run {run_id} is driven by a live engine (pid {pid} on {host})",
+                    kept="its lease",
+                    next=f"smithers logs {run_id} -f",
+                )
+        db.execute(
+            "UPDATE leases SET fence = ?, host = ?, boot_id = ?, pid_ns = ?, pid = ?, start_time = ?, "
+            "expires_at = ?, held = 1 WHERE run = ?",
+            (
+                fence + 1,
+                owner.host,
+                owner.boot_id,
+                owner.pid_ns,
+                owner.pid,
+                owner.start_time,
+                now + LEASE_MS,
+                seq,
+            ),
+        )
+    return Lease(run_id, fence + 1, owner, now + LEASE_MS)
+
+
+class Drive:
+    """The pen of one lease. Every method raises LeaseLost once another engine has claimed the run."""
+
+    def __init__(self, store: Store, lease: Lease) -> None:
+        self.lease = lease
+        self._store = store
+        (self._seq,) = store.all("SELECT seq FROM runs WHERE id = ?", (lease.run,))[0]
+        self._frame: int = store.all("SELECT frame FROM runs WHERE id = ?", (lease.run,))[0][0]
+
+    @property
+    def frame(self) -> int:
+        """Number of the last committed frame."""
+        return self._frame
+
+    def renew(self, now: int) -> None:
+        with self._store.write(durable=False) as db:
+            self._fenced(
+                db,
+                "UPDATE leases SET expires_at = ? WHERE run = ? AND fence = ? AND held = 1",
+                now + LEASE_MS,
+            )
+
+    def _fenced(self, db: sqlite3.Connection, sql: str, *values: object) -> None:
+        if db.execute(sql, (*values, self._seq, self.lease.fence)).rowcount != 1:
+            raise LeaseLost(
+                f"another engine drives run {self.lease.run} now",
+                kept="everything committed; this engine writes nothing more",
+                next=f"smithers inspect {self.lease.run}",
+            )
+
+    def commit(self, move: Transition, *, now: int, release_at: int | None = None) -> bool:
+        """Write one frame. With `release_at`, also give the lease back if the run's rev is still that.
+
+        Returns False, with nothing written, when it is not: something came from outside meanwhile.
+        """
+        with self._store.write() as db:
+            self._fenced(
+                db, "UPDATE leases SET fence = fence WHERE run = ? AND fence = ? AND held = 1"
+            )
+            if release_at is not None:
+                (rev,) = db.execute("SELECT rev FROM runs WHERE seq = ?", (self._seq,)).fetchone()
+                if rev != release_at:
+                    return False
+            frame = self._frame + 1
+            self._write_facts(db, move, now)
+            self._write_plan(db, move)
+            self._write_states(db, move, frame)
+            db.execute(
+                "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
+                (self._seq, frame, now, codec.text(move.why)),
+            )
+            self._write_summary(db, move, frame, now)
+            if release_at is not None:
+                self._fenced(db, "UPDATE leases SET held = 0 WHERE run = ? AND fence = ?")
+        self._frame = frame
+        return True
+
+    def open_gates(self, gates: Sequence[Gate], *, now: int) -> None:
+        """Gates that ask again, in a frame of their own that changes nothing else."""
+        with self._store.write() as db:
+            self._fenced(
+                db, "UPDATE leases SET fence = fence WHERE run = ? AND fence = ? AND held = 1"
+            )
+            self._write_facts(db, Transition("", gates=gates), now)
+            db.execute(
+                "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
+                (self._seq, self._frame + 1, now, f"{gates[0].key} asks again"),
+            )
+            db.execute("UPDATE runs SET frame = ? WHERE seq = ?", (self._frame + 1, self._seq))
+        self._frame += 1
+
+    def give_up(self, reason: str, error: str, *, now: int) -> None:
+        """Leave the run paused: nothing can be done before a person has."""
+        move = Transition(
+            why=f"paused: {reason}",
+            status=RunStatus.PAUSED,
+            reason=reason,
+            error=error,
+            counts=self.counts(),
+            pause=True,
+        )
+        (rev,) = self._store.all("SELECT rev FROM runs WHERE seq = ?", (self._seq,))[0]
+        self.commit(move, now=now, release_at=rev)
+
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """The run's summary as it was last committed."""
+        rows = self._store.all(
+            "SELECT total, done, failed, running, waiting FROM runs WHERE seq = ?", (self._seq,)
+        )
+        total, done, failed, running, waiting = rows[0]
+        return (total, done, failed, running, waiting)
+
+    def _write_facts(self, db: sqlite3.Connection, move: Transition, now: int) -> None:
+        seq = self._seq
+        db.executemany(
+            f"INSERT INTO attempts (run, {codec.ATTEMPT_COLUMNS}) "  # noqa: S608
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (run, key, n) DO UPDATE SET status = excluded.status, "
+            "finished_at = excluded.finished_at, charged = excluded.charged, retry_at = excluded.retry_at, "
+            "exit_code = excluded.exit_code, error = excluded.error, agent = excluded.agent, "
+            "model = excluded.model, session = excluded.session, value = excluded.value, "
+            "input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, "
+            "cost_usd = excluded.cost_usd",
+            [(seq, *codec.attempt_to_row(attempt)) for attempt in move.attempts],
+        )
+        db.executemany(
+            "INSERT INTO outputs (run, key, value) VALUES (?, ?, ?)",
+            [(seq, output.key, codec.dumps(output.value)) for output in move.outputs],
+        )
+        db.executemany(
+            "INSERT INTO gates (run, id, key, kind, title, decided_by, why, show, body, digest, opened_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    seq,
+                    gate.id,
+                    gate.key,
+                    gate.kind.value,
+                    codec.text(gate.title),
+                    gate.by,
+                    codec.text(gate.why),
+                    gate.show,
+                    codec.text(gate.body),
+                    gate.digest,
+                    gate.opened_at,
+                )
+                for gate in move.gates
+            ],
+        )
+        db.executemany(
+            "INSERT OR REPLACE INTO snapshots (run, key, attempt, side, commit_id, taken_at, incomplete) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    seq,
+                    row.key,
+                    row.attempt,
+                    row.side,
+                    row.commit,
+                    now,
+                    codec.dumps(list(row.incomplete)),
+                )
+                for row in move.snapshots
+            ],
+        )
+
+    def _write_plan(self, db: sqlite3.Connection, move: Transition) -> None:
+        db.executemany(
+            f"INSERT INTO steps (run, {codec.PLAN_STEP_COLUMNS}, position) "  # noqa: S608
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET "
+            "scope = excluded.scope, kind = excluded.kind, title = excluded.title, after = excluded.after, "
+            "runs_when = excluded.runs_when, limits = excluded.limits, spec = excluded.spec, "
+            "position = excluded.position, gone = 0",
+            [
+                (self._seq, *codec.plan_step_to_row(step), place)
+                for step, place in move.placed.values()
+            ],
+        )
+        db.executemany(
+            "UPDATE steps SET gone = 1 WHERE run = ? AND key = ?",
+            [(self._seq, key) for key in move.gone],
+        )
+
+    def _write_states(self, db: sqlite3.Connection, move: Transition, frame: int) -> None:
+        db.executemany(
+            "UPDATE steps SET status = ?, reason = ?, wake_at = ? WHERE run = ? AND key = ?",
+            [
+                (state.status.value, codec.text(state.reason), state.wake_at, self._seq, key)
+                for key, state in move.changes.items()
+            ],
+        )
+        db.executemany(
+            "INSERT INTO step_history (run, frame, key, status) VALUES (?, ?, ?, ?)",
+            [(self._seq, frame, key, state.status.value) for key, state in move.changes.items()],
+        )
+
+    def _write_summary(
+        self, db: sqlite3.Connection, move: Transition, frame: int, now: int
+    ) -> None:
+        total, done, failed, running, waiting = move.counts
+        db.execute(
+            "UPDATE runs SET status = ?, status_reason = ?, error = ?, wake_at = ?, frame = ?, "
+            "total = ?, done = ?, failed = ?, running = ?, waiting = ?, "
+            "started_at = coalesce(started_at, ?), finished_at = ?, "
+            "intent = CASE WHEN ? THEN 'pause' ELSE intent END WHERE seq = ?",
+            (
+                move.status.value,
+                codec.text(move.reason),
+                codec.text(move.error),
+                move.wake_at,
+                frame,
+                total,
+                done,
+                failed,
+                running,
+                waiting,
+                now,
+                now if move.status.ended else None,
+                move.pause,
+                self._seq,
+            ),
+        )

@@ -1,0 +1,274 @@
+"""Runs as rows: create one, load its facts, ask something of it from outside."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from smithers.errors import Refused, UnknownRun
+from smithers.model.gate import Answer, Decision, Gate
+from smithers.model.run import Facts, Intent, Lease, Owner, Run, RunStatus
+from smithers.model.step import Output
+from smithers.store import codec
+from smithers.store.database import Reader, Store
+
+
+def create(store: Store, run: Run, *, created_by: str) -> None:
+    """Write the row of a new run. Raises Refused when the id is taken."""
+    with store.write() as db:
+        if db.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone():
+            raise Refused(
+                f"the run id {run.id!r} is taken",
+                kept="the run that has it",
+                next="give another --run-id, or none",
+            )
+        cursor = db.execute(
+            "INSERT INTO runs (id, recipe, title, source, source_digest, input, created_at, created_by, "
+            "agents, gates, budget, root, workspace, branch, base, notes, parent) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run.id,
+                codec.text(run.recipe),
+                codec.text(run.title),
+                run.source,
+                run.source_digest,
+                codec.dumps(run.input),
+                run.created_at,
+                created_by,
+                codec.dumps(run.agents),
+                codec.dumps(run.gates),
+                codec.dumps(run.budget),
+                run.root,
+                run.workspace,
+                run.branch,
+                run.base,
+                codec.dumps(list(run.notes)),
+                run.parent,
+            ),
+        )
+        db.execute("INSERT INTO leases (run, fence) VALUES (?, 0)", (cursor.lastrowid,))
+
+
+def get(store: Store | Reader, run_id: str) -> Run:
+    """The row of a run. Raises UnknownRun."""
+    rows = store.all(f"SELECT {codec.RUN_COLUMNS} FROM runs WHERE id = ?", (run_id,))  # noqa: S608
+    if not rows:
+        raise UnknownRun(f"no run has the id {run_id!r}", next="smithers ps")
+    return codec.run_from_row(rows[0])
+
+
+def lease(store: Store | Reader, run_id: str) -> tuple[Lease, bool]:
+    """The lease of a run as it stands, and whether somebody holds it."""
+    rows = store.all(
+        "SELECT fence, host, boot_id, pid_ns, pid, start_time, expires_at, held FROM leases "
+        "WHERE run = (SELECT seq FROM runs WHERE id = ?)",
+        (run_id,),
+    )
+    if not rows:
+        raise UnknownRun(f"no run has the id {run_id!r}", next="smithers ps")
+    fence, host, boot, namespace, pid, start, expires, held = rows[0]
+    return Lease(run_id, fence, Owner(host, boot, namespace, pid, start), expires), bool(held)
+
+
+def facts(store: Store | Reader, run_id: str) -> Facts:
+    """All that is known of a run, in one query a table. Attempts of steps that succeeded are left out."""
+    run = get(store, run_id)
+    (seq,) = store.all("SELECT seq FROM runs WHERE id = ?", (run_id,))[0]
+    known = Facts(run)
+    for key, value in store.all("SELECT key, value FROM outputs WHERE run = ?", (seq,)):
+        known.outputs[key] = Output(key, codec.loads(value))
+    for row in store.all(
+        f"SELECT {codec.ATTEMPT_COLUMNS} FROM attempts WHERE run = ? AND key IN "  # noqa: S608
+        "(SELECT key FROM attempts WHERE run = ? AND status != 'succeeded') ORDER BY key, n",
+        (seq, seq),
+    ):
+        attempt = codec.attempt_from_row(row)
+        known.attempts.setdefault(attempt.key, []).append(attempt)
+    for gate in gates(store, seq):
+        known.gates.setdefault(gate.key, []).append(gate)
+    for row in store.all(
+        f"SELECT {codec.PLAN_STEP_COLUMNS}, {codec.STATE_COLUMNS} FROM steps "  # noqa: S608
+        "WHERE run = ? AND gone = 0 ORDER BY scope, position",
+        (seq,),
+    ):
+        step = codec.plan_step_from_row(row)
+        known.plan[step.key] = step
+        known.stored[step.key] = codec.state_from_row(row[8:])
+    return known
+
+
+def gates_of(store: Store | Reader, run_id: str) -> list[Gate]:
+    """Every gate of a run, oldest first, each with its decision."""
+    (seq,) = store.all("SELECT seq FROM runs WHERE id = ?", (run_id,))[0]
+    return gates(store, seq)
+
+
+def gates(store: Store | Reader, seq: int) -> list[Gate]:
+    rows = store.all(
+        f"SELECT {codec.GATE_COLUMNS} FROM gates AS g LEFT JOIN decisions AS d "  # noqa: S608
+        "ON d.run = g.run AND d.gate = g.id WHERE g.run = ? ORDER BY g.opened_at, g.id",
+        (seq,),
+    )
+    return [codec.gate_from_row(row) for row in rows]
+
+
+def rev(store: Store | Reader, run_id: str) -> int:
+    """Moves with each change that came from outside."""
+    rows = store.all("SELECT rev FROM runs WHERE id = ?", (run_id,))
+    return int(rows[0][0]) if rows else -1
+
+
+# -- asked from outside: each one transaction, each raising rev --
+
+
+def intend(store: Store, run_id: str, intent: Intent, *, actor: str, now: int) -> Run:
+    """Ask a run to go, pause or end. A run that nobody drives is settled here and now.
+
+    Raises Refused when the run has ended.
+    """
+    with store.write() as db:
+        run = get(store, run_id)
+        _still_open(run, "paused" if intent is not Intent.CANCEL else "cancelled")
+        (held,) = db.execute(
+            "SELECT held FROM leases WHERE run = (SELECT seq FROM runs WHERE id = ?)", (run_id,)
+        ).fetchone()
+        db.execute(
+            "UPDATE runs SET intent = ?, intent_by = ?, rev = rev + 1 WHERE id = ?",
+            (intent.value, actor, run_id),
+        )
+        if not held:
+            _settle(db, run_id, intent, now)
+    return get(store, run_id)
+
+
+def _settle(db: sqlite3.Connection, run_id: str, intent: Intent, now: int) -> None:
+    execute = db.execute
+    match intent:
+        case Intent.GO:
+            execute(
+                "UPDATE runs SET status = 'queued', status_reason = '' WHERE id = ? AND status = 'paused'",
+                (run_id,),
+            )
+        case Intent.PAUSE | Intent.PAUSE_NOW:
+            execute(
+                "UPDATE runs SET status = 'paused', status_reason = 'paused' WHERE id = ?",
+                (run_id,),
+            )
+        case Intent.CANCEL:
+            execute(
+                "UPDATE runs SET status = 'cancelled', status_reason = 'cancelled', finished_at = ? WHERE id = ?",
+                (now, run_id),
+            )
+
+
+def _still_open(run: Run, what: str) -> None:
+    if run.status.ended:
+        raise Refused(
+            f"run {run.id} has ended ({run.status}) and cannot be {what}",
+            kept="its record, worktree and branch",
+            next=f"smithers inspect {run.id}",
+        )
+
+
+def stop(store: Store, run_id: str, *, actor: str) -> Run:
+    """ "That is enough": open loops end after the present iteration. The first to say so is recorded."""
+    with store.write() as db:
+        _still_open(get(store, run_id), "stopped")
+        db.execute(
+            "UPDATE runs SET stop_by = ?, rev = rev + 1 WHERE id = ? AND stop_by = ''",
+            (actor, run_id),
+        )
+    return get(store, run_id)
+
+
+def cast(store: Store, run_id: str, agents: Mapping[str, str]) -> None:
+    """Who plays a role, from the next attempt on."""
+    with store.write() as db:
+        run = get(store, run_id)
+        db.execute(
+            "UPDATE runs SET agents = ?, rev = rev + 1 WHERE id = ?",
+            (codec.dumps({**run.agents, **agents}), run_id),
+        )
+
+
+def reopen(store: Store, run_id: str, key: str) -> Run:
+    """Let a failed step be tried again, and its run go on. Raises Refused when it did not fail."""
+    with store.write() as db:
+        run = get(store, run_id)
+        row = db.execute(
+            "SELECT a.n, a.status, s.status FROM steps AS s LEFT JOIN attempts AS a "
+            "ON a.run = s.run AND a.key = s.key "
+            "WHERE s.run = (SELECT seq FROM runs WHERE id = ?) AND s.key = ? ORDER BY a.n DESC LIMIT 1",
+            (run_id, key),
+        ).fetchone()
+        if row is None:
+            raise Refused(f"run {run_id} has no step {key!r}", next=f"smithers inspect {run_id}")
+        number, tried, status = row
+        if (
+            number is None
+            or status not in {"failed", "retrying"}
+            or run.status is RunStatus.CANCELLED
+        ):
+            raise Refused(
+                f"{key} is {status}, in a run that is {run.status}: only a failed step can be retried",
+                kept="everything as it is",
+                next=f"smithers why {run_id}",
+            )
+        db.execute(
+            "UPDATE attempts SET reopened = 1 WHERE run = (SELECT seq FROM runs WHERE id = ?) "
+            "AND key = ? AND n = ?",
+            (run_id, key, number),
+        )
+        db.execute(
+            "UPDATE runs SET rev = rev + 1, intent = 'go', finished_at = NULL, error = '', "
+            "status = CASE WHEN status IN ('failed', 'paused') THEN 'queued' ELSE status END, "
+            "status_reason = CASE WHEN status IN ('failed', 'paused') THEN '' ELSE status_reason END "
+            "WHERE id = ?",
+            (run_id,),
+        )
+    return get(store, run_id)
+
+
+def decide(store: Store, run_id: str, decision: Decision) -> None:
+    """Answer an open gate. The first answer stands. Raises Refused when it is closed or shows something else."""
+    with store.write() as db:
+        row = db.execute(
+            "SELECT g.run, g.open, g.digest, d.answer, d.actor FROM gates AS g LEFT JOIN decisions AS d "
+            "ON d.run = g.run AND d.gate = g.id "
+            "WHERE g.run = (SELECT seq FROM runs WHERE id = ?) AND g.id = ?",
+            (run_id, decision.gate),
+        ).fetchone()
+        if row is None:
+            raise Refused(
+                f"run {run_id} has no gate {decision.gate!r}", next=f"smithers why {run_id}"
+            )
+        seq, is_open, digest, answer, actor = row
+        if not is_open:
+            said = "approved" if answer == Answer.APPROVE else "denied" if answer else "closed"
+            raise Refused(
+                f"{decision.gate} of run {run_id} was {said} already{f' by {actor}' if actor else ''}",
+                kept="that decision",
+                next=f"smithers inspect {run_id}",
+            )
+        if decision.digest != digest:
+            raise Refused(
+                f"what {decision.gate} is about has changed since it was shown",
+                kept="the gate, open",
+                next=f"smithers approve {run_id} and look again",
+            )
+        db.execute(
+            "INSERT INTO decisions (run, gate, answer, actor, established, note, digest, decided_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                seq,
+                decision.gate,
+                decision.answer.value,
+                codec.text(decision.actor),
+                decision.established,
+                codec.text(decision.note),
+                decision.digest,
+                decision.decided_at,
+            ),
+        )
+        db.execute("UPDATE gates SET open = 0 WHERE run = ? AND id = ?", (seq, decision.gate))
+        db.execute("UPDATE runs SET rev = rev + 1 WHERE seq = ?", (seq,))

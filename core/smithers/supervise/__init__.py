@@ -1,0 +1,1 @@
+"""Who drives a run, and what if they die: owners, engines as processes, and bringing them back."""

@@ -1,0 +1,1 @@
+"""Git as the hands of a run: its own worktree, snapshots of files, diffs and the final merge."""

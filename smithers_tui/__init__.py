@@ -1,0 +1,1 @@
+"""The terminal app: what runs, what waits for a person, what changed."""

@@ -1,0 +1,212 @@
+"""Everything that waits for a person: the list, and the approval panel for the one under the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import events
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widget import Widget
+from textual.widgets import Input
+from typing_extensions import override
+
+from smithers.model.gate import Answer
+from smithers.service.views import GateView, RunRow, Safe
+from smithers_tui.actions import Place
+from smithers_tui.feed import AskGate, AskRun, Question
+from smithers_tui.keymap import bindings
+from smithers_tui.messages import GateRead, RunRead, VerbRefused
+from smithers_tui.screens.place import PlaceScreen
+from smithers_tui.verbs import Decide
+from smithers_tui.view.line import BLANK, Line, own, say
+from smithers_tui.widgets.gate_list import GateList
+from smithers_tui.widgets.gate_panel import GatePanel, refused
+from smithers_tui.widgets.paint import Pane
+
+
+class InboxScreen(PlaceScreen):
+    place = Place.INBOX
+    cli = "smithers inbox"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Place.INBOX, Place.EVERYWHERE)]
+
+    def __init__(self, run: str = "") -> None:
+        super().__init__()
+        self._first = run
+        self._row: RunRow | None = None
+
+    @override
+    def body(self) -> Iterable[Widget]:
+        with Horizontal(id="inbox"):
+            yield GateList(id="gates")
+            yield GatePanel(id="panel")
+
+    def on_mount(self) -> None:
+        self.gate_list.name_it(own(" waiting for you "))
+        self.gate_list.focus()
+
+    @property
+    def gate_list(self) -> GateList:
+        return self.query_one("#gates", GateList)
+
+    @property
+    def panel(self) -> GatePanel:
+        return self.query_one("#panel", GatePanel)
+
+    @override
+    def watched(self) -> Iterable[tuple[str, Question]]:
+        gate = self.gate_list.gate if self.is_mounted else None
+        if gate is not None:
+            yield "gate", AskGate(gate.run, gate.id)
+            yield "run", AskRun(gate.run)
+
+    @override
+    def on_screen_resume(self, _event: events.ScreenResume) -> None:
+        self.panel.appear()
+
+    @override
+    def crumbs(self) -> Iterable[Safe]:
+        yield own("inbox")
+        if self.is_mounted and self.gate_list.gate is not None:
+            yield own(f"{self.gate_list.at_gate + 1} of {len(self.gate_list.gates)}")
+
+    @override
+    def row(self) -> RunRow | None:
+        return self._row
+
+    @override
+    def words(self) -> dict[str, str]:
+        gate = self.gate_list.gate
+        return {"run": gate.run, "gate": gate.id} if gate else {"run": "@last"}
+
+    # What the feed says.
+
+    @override
+    def overview_changed(self) -> None:
+        super().overview_changed()
+        gates = self.host.overview.gates
+        if gates is None:
+            return
+        before = self.gate_list.gate
+        self.gate_list.take(gates, self._first)
+        self._first = ""
+        self._show(before)
+
+    def _show(self, before: GateView | None) -> None:
+        """Ask for the gate under the cursor, if it is another one."""
+        gate = self.gate_list.gate
+        if gate is None:
+            self.panel.take(None)
+            self.host.feed.watch(self, "gate", None)
+        elif (
+            before is None
+            or (before.run, before.id) != (gate.run, gate.id)
+            or self.panel.gate is None
+        ):
+            self._row = None
+            self.host.feed.watch(self, "gate", AskGate(gate.run, gate.id))
+            self.host.feed.watch(self, "run", AskRun(gate.run))
+        self.paint_bars()
+
+    def on_gate_read(self, message: GateRead) -> None:
+        gate = self.gate_list.gate
+        if gate is None or (gate.run, gate.id) != (message.gate.run, message.gate.id):
+            return
+        self.gate_list.update(message.gate)
+        self.panel.take(message.gate)
+
+    def on_run_read(self, message: RunRead) -> None:
+        gate = self.gate_list.gate
+        if gate is not None and gate.run == message.run.row.id:
+            self._row = message.run.row
+            self.paint_bars()
+
+    @override
+    def on_verb_refused(self, message: VerbRefused) -> None:
+        gate = self.panel.gate
+        if gate is None:
+            return
+        banner = refused(message.what, message.next)
+        if gate.decision is None:
+            self.panel.release(banner)
+        self.host.feed.watch(self, "gate", AskGate(gate.run, gate.id))
+
+    @override
+    def tick(self) -> None:
+        super().tick()
+        self.gate_list.refresh()
+        self.panel.paint()
+
+    @override
+    def hint(self) -> Line:
+        if self.is_mounted and self.panel.gate is not None:
+            return (say(" keys arm 0.4 s after the content appears or changes", "faint"),)
+        return BLANK
+
+    # Keys.
+
+    def on_pane_moved(self, message: Pane.Moved) -> None:
+        if message.pane is self.gate_list:
+            self._show(None)
+
+    def _decide(self, answer: Answer, note: str) -> None:
+        gate = self.panel.gate
+        if gate is None:
+            return
+        name = "approve" if answer is Answer.APPROVE else "deny"
+        word = "approving" if answer is Answer.APPROVE else "denying"
+        self.panel.hold((say(f"{word}…", "dim"),))
+        self.do(Decide(gate.run, gate.id, answer, gate.digest, note), name)
+
+    def _not_now(self, *, approve: bool) -> bool:
+        why = self.panel.why_not(approve=approve)
+        if why:
+            self.host.tell(own(why), role="warn")
+        return bool(why)
+
+    def action_approve(self) -> None:
+        if not self._not_now(approve=True):
+            self._decide(Answer.APPROVE, "")
+
+    def action_deny(self) -> None:
+        if not self._not_now(approve=False):
+            self.panel.ask_reason(open_it=True)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if not self._not_now(approve=False):
+            self._decide(Answer.DENY, event.value.strip())
+        self.panel.ask_reason(open_it=False)
+
+    @override
+    def action_back(self) -> None:
+        if self.panel.has_class("-denying"):
+            self.panel.ask_reason(open_it=False)
+        else:
+            super().action_back()
+
+    def action_nothing(self) -> None:
+        self.host.tell(own("⏎ does nothing here: a approves, x denies"))
+
+    def action_next_gate(self) -> None:
+        self.gate_list.to_gate(self.gate_list.at_gate + 1)
+
+    def action_last_gate(self) -> None:
+        self.gate_list.to_gate(self.gate_list.at_gate - 1)
+
+    def action_body_page(self, by: int) -> None:
+        self.panel.body.step(by * self.panel.body.page)
+
+    def action_next_pane(self) -> None:
+        (self.panel.body if self.focused is self.gate_list else self.gate_list).focus()
+
+    def action_last_pane(self) -> None:
+        self.action_next_pane()
+
+    def action_open(self) -> None:
+        if gate := self.gate_list.gate:
+            self.host.open_run(gate.run, gate.step)
+
+    def action_diff(self) -> None:
+        if gate := self.gate_list.gate:
+            self.host.open_diff(gate.run)

@@ -1,0 +1,54 @@
+"""Lines of an attempt's log: number, time, kind and text, one row a line."""
+
+from __future__ import annotations
+
+from smithers.service.views import LogLine, Safe
+from smithers_tui.view.line import Line, Span, cut, fit, own, say
+from smithers_tui.view.times import clock
+
+KIND = 7
+
+_ROLES = {"err": "err", "engine": "dim"}
+_KINDS = {
+    "tool": "tool",
+    "tool_call": "tool",
+    "tool_result": "dim",
+    "result": "dim",
+    "usage": "faint",
+    "thinking": "dim",
+    "error": "bad",
+    "verdict": "ok",
+}
+
+
+def role_of(line: LogLine) -> str:
+    return _KINDS.get(line.kind) or _ROLES.get(line.stream, "")
+
+
+def row(line: LogLine, number: int) -> Line:
+    """`number` is the room for the line's number."""
+    kind = line.kind or line.stream
+    return (
+        say(f"{line.n:>{number},} ", "faint"),
+        say(f"{clock(line.at)} ", "dim"),
+        Span(fit(cut(kind, KIND), KIND + 1), role_of(line) or "dim"),
+        Span(line.text, role_of(line)),
+    )
+
+
+def pending(n: int, number: int) -> Line:
+    """Stands for a line that is being read."""
+    return (say(f"{n:>{number},} ", "faint"), say("…", "faint"))
+
+
+def short(line: LogLine, cells: int) -> Line:
+    """For a preview: the text alone."""
+    return (say("▏", "rule"), Span(cut(line.text, cells - 1), role_of(line)))
+
+
+def number_width(length: int) -> int:
+    return max(5, len(f"{length:,}"))
+
+
+def pill(new: int) -> Safe:
+    return own(f" ▼ {new:,} new · G follows ")
