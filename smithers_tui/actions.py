@@ -1,4 +1,4 @@
-"""Every key of the app as data: bindings, footers, help and the equivalent command line come from here."""
+"""Every key of the app as data: bindings, footers, help and equivalent commands come from here."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+from textual._path import CSSPathType
 from textual.app import App
 from textual.binding import BindingType
 from textual.message_pump import MessagePump
@@ -33,14 +34,12 @@ TICK = 1.0
 class SmithersApp(App[int]):
     """Reads and asks; what happens, happens in engines. Leaving it stops nothing."""
 
-    CSS_PATH: ClassVar[str] = "smithers.tcss"
+    CSS_PATH: ClassVar[CSSPathType | None] = "smithers.tcss"
     ENABLE_COMMAND_PALETTE = False
     PAUSE_GC_ON_SCROLL = True
-    HORIZONTAL_BREAKPOINTS = [
-        (0, "-narrow"),
-        (100, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
+    # Not ClassVar, for the base has them so.
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-low"), (30, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = []
 
     def __init__(

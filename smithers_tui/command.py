@@ -14,7 +14,7 @@ def run(root: Path, *, screen: str = "runs", run: str | None = None) -> int:
         sys.stderr.write(f"error: the app needs a terminal ({why}). next: smithers ps\n")
         return 2
     if "NO_COLOR" in os.environ:
-        # Read when Textual is imported: only a theme of the terminal's own colours loses all of them.
+        # Read when Textual is imported. Only a theme of the terminal's own colours loses them all.
         os.environ["TEXTUAL_THEME"] = "ansi-dark"
     # Textual takes a quarter of a second to import, and a refusal needs none of it.
     from smithers_tui.app import SmithersApp  # noqa: PLC0415

@@ -1,8 +1,8 @@
-"""The only talk with the service: one thread that owns a directory, answers questions and looks for news.
+"""The only reader of the service: one thread that owns a directory, answers and looks for news.
 
-Questions are values that know how to answer themselves. A watched question is asked again whenever the
-database has moved, and each second for what moves without a write (a dead engine); its answer is posted
-only if it differs from the last.
+Questions are values that know how to answer themselves. A watched question is asked again whenever
+the database has moved, and each second for what moves without a write (a dead engine); its answer
+is posted only if it differs from the last.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Colours: one theme of our own, and what each role of a line looks like in it or without colour."""
+"""Colours: one theme of our own, and how each role of a line looks in it or without colour."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ _COLOURED: Mapping[str, Style] = {
         "add": "#9ccc8c on #1b2620",
         "del": "#e58f97 on #2a1d20",
         "armed": "bold #15171b on #e0a35c",
+        "deny": "bold #15171b on #d08a90",
         "unarmed": "#8c929b on #2b313a",
         "pill": "bold #15171b on #7fb2e0",
         "tab": "bold #e0a35c underline",
@@ -91,6 +92,7 @@ _PLAIN: Mapping[str, Style] = {
         "dim": "dim",
         "rule": "dim",
         "armed": "reverse bold",
+        "deny": "reverse bold",
         "unarmed": "dim",
         "pill": "reverse",
         "tab": "bold underline",

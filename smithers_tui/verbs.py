@@ -1,4 +1,4 @@
-"""What the app can do to a run, as values, and the one place where it is done: in a thread, by the service."""
+"""What the app can do to a run, as values, and the one place where the service does it."""
 
 from __future__ import annotations
 

@@ -19,13 +19,6 @@ SmithersError
 
 from __future__ import annotations
 
-import sys
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
-
 
 class SmithersError(Exception):
     """Base of all. `what` happened, what is `kept`, the `next` command or step; `code` is stable."""
@@ -39,7 +32,6 @@ class SmithersError(Exception):
         self.kept = kept
         self.next = next
 
-    @override
     def __str__(self) -> str:
         kept = f". kept: {self.kept}" if self.kept else ""
         hint = f". next: {self.next}" if self.next else ""

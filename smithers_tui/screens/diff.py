@@ -106,7 +106,7 @@ class DiffScreen(PlaceScreen):
         if diff is not None and diff.note and diff.files:
             rows.append(crop((say(" "), Span(diff.note, "warn")), cells))
         self.query_one("#sides", Painted).show([*rows, (say("─" * cells, "rule"),)])
-        self.query_one("#files").display = bool(diff and diff.files)
+        self.query_one("#diff").set_class(not (diff and diff.files), "-empty")
         self.paint_bars()
 
     def _choice(self, key: str, label: str, step: str | None) -> Line:

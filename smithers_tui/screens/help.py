@@ -1,4 +1,4 @@
-"""The keys of a place, written from the registry: what they do, and the command that does the same."""
+"""The keys of a place, from the registry: what they do, and the command that does the same."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Help(ModalScreen[None]):
 
     def on_mount(self) -> None:
         sheet = self.query_one(Sheet)
-        sheet.name_it(own(f" keys · {self._place} "))
+        sheet.name_it(own(f"keys · {self._place}"))
         sheet.focus()
         self.query_one(Painted).show(
             [(say(" esc", "key"), say(" close   ", "dim"), say("j k", "key"), say(" move", "dim"))]

@@ -1,4 +1,4 @@
-"""Everything that waits for a person: the list, and the approval panel for the one under the cursor."""
+"""All that waits for a person: the list, and the approval panel for the one under the cursor."""
 
 from __future__ import annotations
 
@@ -43,8 +43,18 @@ class InboxScreen(PlaceScreen):
             yield GatePanel(id="panel")
 
     def on_mount(self) -> None:
-        self.gate_list.name_it(own(" waiting for you "))
+        self.gate_list.name_it(own("waiting for you"))
         self.gate_list.focus()
+
+    @override
+    def on_resize(self) -> None:
+        if self.is_mounted:
+            self.call_after_refresh(self._focus_what_is_there)
+
+    def _focus_what_is_there(self) -> None:
+        """A narrow window has no list: the keys that move go to what is asked."""
+        if self.narrow and not self.panel.has_class("-denying"):
+            self.panel.body.focus()
 
     @property
     def gate_list(self) -> GateList:

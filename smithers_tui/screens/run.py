@@ -59,8 +59,8 @@ class RunScreen(PlaceScreen):
                 yield Painted(id="pill")
 
     def on_mount(self) -> None:
-        self.query_one("#steps", StepTree).name_it(own(" steps "))
-        self.query_one("#frames", FramePane).name_it(own(" frames "))
+        self.query_one("#steps", StepTree).name_it(own("steps"))
+        self.query_one("#frames", FramePane).name_it(own("frames"))
         self._show_tab("log")
         self.steps.focus()
 
@@ -315,7 +315,7 @@ class RunScreen(PlaceScreen):
 
     @override
     def action_back(self) -> None:
-        if self.narrow and self.has_class("-right", "-frames"):
+        if self.narrow and (self.has_class("-right") or self.has_class("-frames")):
             self._focus("steps")
         else:
             super().action_back()
@@ -324,6 +324,8 @@ class RunScreen(PlaceScreen):
 def _why_no_log(step: StepView | None) -> str:
     if step is None:
         return ""
+    if step.kind is StepKind.APPROVAL and step.status is StepStatus.WAITING:
+        return "it waits for a person: a looks at what it asks"
     if step.kind in {StepKind.APPROVAL, StepKind.LOOP}:
         return f"a step of kind {step.kind.value} has no log of its own"
     if step.attempts:

@@ -155,8 +155,9 @@ class RunsScreen(PlaceScreen):
         strip = self.query_one("#strip", Painted)
         strip.display = bool(lines)
         word = "thing needs you" if len(lines) == 1 else "things need you"
-        strip.border_title = Content(f" {len(lines)} {word} ")
-        strip.border_subtitle = Content(f" {f'{more} more · ' if more > 0 else ''}! next  i inbox ")
+        hidden = f"{more} more · " if more > 0 else ""
+        strip.border_title = Content(f"{len(lines)} {word}")
+        strip.border_subtitle = Content(f"{hidden}! next  i inbox")
         strip.show(lines[:rows])
 
     def _paint_preview(self) -> None:

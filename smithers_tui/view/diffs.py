@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smithers.service.views import FileChange, Safe
-from smithers_tui.view.line import Line, Span, own, say, spread, tail
+from smithers_tui.view.line import Line, Span, own, say, spread, tail, width
 
 _HUNK = re.compile(r"@@+ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@+(.*)")
 
@@ -73,6 +73,8 @@ def row(line: DiffLine, cells: int) -> Line:
         say(f"{line.old or '':>5}{line.new or '':>5} ", "faint"),
         say(f"{_SIGNS[line.kind]} ", role),
         Span(line.text, role),
+        # The colour of a change goes to the edge.
+        say(" " * max(0, cells - 12 - width(line.text)) if role else "", role),
     )
 
 

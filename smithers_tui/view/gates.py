@@ -63,7 +63,8 @@ def facts(gate: GateView, cells: int, now: int) -> list[Line]:
         head = (say("DECIDED   ", "dim"), Span(gate.title or gate.step, "bold"))
     lines = [spread(head, (say(f"{kind} ", "dim"),), cells), BLANK]
     lines.extend(_named("run", own(f"{gate.run}  {gate.run_title}"), cells))
-    asked = f"step {gate.step} of {gate.recipe}, {clock(gate.opened_at)}, waits {age(now - gate.opened_at)}"
+    since = f"{clock(gate.opened_at)}, waits {age(now - gate.opened_at)}"
+    asked = f"step {gate.step} of {gate.recipe}, {since}"
     lines.extend(_named("asked by", own(asked), cells))
     if gate.why:
         lines.extend(_named("why", gate.why, cells, rows=3))
@@ -83,7 +84,7 @@ def _named(name: str, text: Safe, cells: int, rows: int = 2) -> list[Line]:
 
 
 def body(gate: GateView, cells: int) -> list[Line]:
-    """The text, unwrapped by words so that nothing is hidden, or the diff. Every byte has its place."""
+    """The diff, or the text, broken at cells and never at words: every byte has its place."""
     if gate.show == "diff":
         return [diff_row(line, cells) for line in parse(gate.body)]
     rows: list[Line] = []
@@ -98,7 +99,7 @@ def body_title(gate: GateView) -> Safe:
     if not gate.body:
         what = "nothing more is shown"
     digest = f" · sha256 {gate.digest[:8]}…{gate.digest[-4:]}" if len(gate.digest) > 16 else ""
-    return own(f" {what}{digest} ")
+    return own(f"{what}{digest}")
 
 
 def verdict(gate: GateView, now: int) -> Line:

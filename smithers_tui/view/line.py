@@ -1,4 +1,4 @@
-"""A line of text with roles in place of colours; cutting, padding and wrapping by terminal cells."""
+"""A line of text with roles in place of colours; cutting, padding, wrapping by terminal cells."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _wrap(text: str, cells: int) -> list[str]:
 
 
 def chop(text: Safe, cells: int) -> list[Safe]:
-    """Break at cells alone and lose no sign, not even a space: for bytes that must be seen exactly."""
+    """Break at cells alone and lose no sign, not even a space: for what must be seen exactly."""
     rows: list[Safe] = []
     start, used = 0, 0
     for place, sign in enumerate(text):

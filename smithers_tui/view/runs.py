@@ -33,8 +33,8 @@ class Columns:
     @classmethod
     def of(cls, cells: int) -> Columns:
         # Left edge, state, id, age and the gaps between are always there.
-        room = cells - (2 + STATE + 1 + ID + 1 + 1 + 5)
-        cost = 8 if room >= 44 else 0
+        room = cells - (3 + STATE + 1 + ID + 1 + 1 + 5)
+        cost = 8 if room >= 42 else 0
         bar = BAR + 1 if room >= 60 else 0
         recipe = 13 if room >= 76 else 0
         room -= cost + bar + recipe
@@ -52,7 +52,7 @@ def header(cells: int) -> Line:
         + fit(own("TASK"), at.title + 1)
         + fit(own("STEP"), at.step + at.bar)
         + fit(own("AGE"), 5, right=True)
-        + (fit(own("COST"), at.cost, right=True))
+        + fit(own("COST"), at.cost, right=True)
     )
     return (say(words, "head"),)
 
@@ -166,7 +166,7 @@ def merge(
 ) -> list[RunRow]:
     """The rows known, newest first without holes, with a page read anew laid over them.
 
-    A page speaks for everything from `before` down to its last row; without a full page, to the end.
+    A page speaks for all from `before` down to its last row; if it is not full, to the end.
     """
     low = read[-1].seq if len(read) == limit else 0
     above = [row for row in known if before is not None and row.seq >= before]
@@ -209,7 +209,7 @@ def why_not(verb: str, run: RunRow) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which runs a list shows: statuses are asked of the directory, words are looked for in the rows."""
+    """Which runs a list shows: statuses are asked of the directory, words looked for in rows."""
 
     statuses: tuple[RunStatus, ...] = ()
     words: tuple[str, ...] = ()

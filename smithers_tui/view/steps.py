@@ -1,4 +1,4 @@
-"""A run's steps as a tree, its frames, its attempts, and the preview of all that beside the list."""
+"""A run's steps as a tree, its frames, its attempts, and the preview of all that."""
 
 from __future__ import annotations
 
@@ -176,9 +176,9 @@ def _head(run: RunView, cells: int, now: int) -> list[Line]:
     ]
     state = (say(f"{mark.sign} {mark.word}", mark.role), Span(own(f"  {row.status_reason}"), "dim"))
     end = row.finished_at or now
-    lines.append(
-        spread(state, (say(duration(end - (row.started_at or row.created_at)), "dim"),), cells)
-    )
+    spent_so_far = duration(end - (row.started_at or row.created_at))
+    cost = money(row.usage.cost_usd)
+    lines.append(spread(state, (say(f"{cost}  {spent_so_far}".strip(), "dim"),), cells))
     lines.append(pair("recipe", row.recipe, cells))
     lines.append(pair("where", tail(run.workspace, cells - 8), cells))
     if run.branch:
@@ -223,4 +223,4 @@ def facts(run: RunView, cells: int, now: int) -> Line:
         parts.append(f"{tokens(row.usage.input_tokens)}→{tokens(row.usage.output_tokens)} tokens")
     if run.branch:
         parts.append(run.branch)
-    return crop((say("  ·  ".join(parts), "dim"),), cells) if parts else BLANK
+    return crop((say(" " + "  ·  ".join(parts), "dim"),), cells) if parts else BLANK

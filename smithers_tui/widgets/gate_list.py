@@ -1,4 +1,4 @@
-"""The gates that wait, two rows each; one that was decided under the cursor stays until it is left."""
+"""The gates that wait, two rows each; one decided under the cursor stays until it is left."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ class GatePanel(Vertical):
             (
                 say(" a approve ", "armed" if approve else "unarmed"),
                 say("  "),
-                say(" x deny… ", "armed" if deny else "unarmed"),
+                say(" x deny… ", "deny" if deny else "unarmed"),
             ),
             (Span(own(hint), "dim"),),
         ]

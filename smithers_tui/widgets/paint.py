@@ -1,4 +1,4 @@
-"""Lines to strips: the one place where text becomes segments, and the panes that everything is shown in."""
+"""Lines to strips: the one place where text becomes segments, and the panes that show it."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import uuid
 
@@ -11,6 +12,7 @@ import pytest
 from smithers.agents.base import Answered, Failed, FailureKind
 from smithers.agents.claude import ClaudeAgent
 from smithers.model.step import Usage
+from smithers.process import sweep
 from tests.fakemodel import FakeModel
 
 pytestmark = [pytest.mark.cli, pytest.mark.slow]
@@ -155,20 +157,31 @@ def test_an_answer_that_never_fits_the_schema_is_no_success(agent, make_turn, pl
     assert verdict.value is None
 
 
-def test_cancelling_ends_the_cli_and_the_commands_it_runs(agent, make_turn, cancel_when):
-    command = "setsid env -i /bin/sleep 100 & echo up; sleep 100"
+def cancel_after(play, event):
+    """Cancels a turn once a blocking call has returned."""
+
+    async def go():
+        task = asyncio.create_task(play)
+        await asyncio.to_thread(event)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(go())
+
+
+def test_cancelling_ends_the_cli_and_the_commands_it_runs(agent, make_turn):
+    turn = make_turn()
+    up = turn.workspace / "up"
+    os.mkfifo(up)
+    command = "setsid env -i /bin/sleep 100 & echo up > up; sleep 100"
     with FakeModel([{"tools": [{"name": "Bash", "input": {"command": command}}]}]) as model:
-        cancel_when(agent(model), make_turn(), lambda event: event.kind == "tool_call")
+        cancel_after(agent(model).play(turn, lambda _: None), up.read_text)
+    assert sweep.find({turn.mark.token}) == set()
 
 
 def test_cancelling_ends_a_cli_that_waits_for_its_model(agent, make_turn):
+    turn = make_turn()
     with FakeModel([{"text": "late", "hang": threading.Event()}]) as model:
-
-        async def go():
-            task = asyncio.create_task(agent(model).play(make_turn(), lambda _: None))
-            await asyncio.to_thread(model.asked.wait, 30)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-
-        asyncio.run(go())
+        cancel_after(agent(model).play(turn, lambda _: None), model.asked.wait)
+    assert sweep.find({turn.mark.token}) == set()

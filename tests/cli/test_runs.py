@@ -208,7 +208,7 @@ def test_a_closed_pipe_only_stops_the_following(project, smithers):
         (["implemnt", "Write it"], 2, "implement"),
         (["./gone.py", "Write it"], 2, "gone.py"),
         (["./flow.py"], 2, "prompt"),
-        (["./flow.py", "Write it", "--input", '{"chek": "true", "prompt": 1}'], 2, "prompt"),
+        (["./flow.py", "--input", '{"prompt": "x"}'], 2, "prompt"),
         (["./flow.py", "Write it", "--agent", "coder=nobody"], 2, "nobody"),
         (["./flow.py", "Write it", "--run-id", "no/slash"], 2, "no/slash"),
     ],

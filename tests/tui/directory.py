@@ -43,71 +43,188 @@ class Directory:
     def seq(self, run: str) -> int:
         return self.db.execute("SELECT seq FROM runs WHERE id = ?", (run,)).fetchone()[0]
 
-    def run(self, id: str, title: str = "", *, status: str = "succeeded", age: int = HOUR, engine: bool | None = None, **more: object) -> str:
+    def run(
+        self,
+        name: str,
+        title: str = "",
+        *,
+        status: str = "succeeded",
+        age: int = HOUR,
+        engine: bool | None = None,
+        **more: object,
+    ) -> str:
         """A run created `age` milliseconds before NOW. A live engine drives it if it runs."""
         values: dict[str, object] = {
-            "id": id, "recipe": "implement", "title": title or id, "source": "recipe:implement",
-            "source_digest": "0" * 64, "input": "{}", "created_at": NOW - age, "created_by": "person:ada",
-            "root": str(self.root), "workspace": str(self.state / "worktrees" / id), "status": status,
-            "started_at": NOW - age + 400, "total": 4, "done": 4 if status == "succeeded" else 1,
+            "id": name,
+            "recipe": "implement",
+            "title": title or name,
+            "source": "recipe:implement",
+            "source_digest": "0" * 64,
+            "input": "{}",
+            "created_at": NOW - age,
+            "created_by": "person:ada",
+            "root": str(self.root),
+            "workspace": str(self.state / "worktrees" / name),
+            "status": status,
+            "started_at": NOW - age + 400,
+            "total": 4,
+            "done": 4 if status == "succeeded" else 1,
         }
         if status in {"succeeded", "failed", "cancelled"}:
             values["finished_at"] = NOW - age + 12 * MINUTE
         values.update(more)
         self.insert("runs", **values)
         if engine if engine is not None else status == "running":
-            self.engine(id)
-        return id
+            self.engine(name)
+        return name
 
     def engine(self, run: str, *, pid: int | None = None) -> None:
         """This very process holds the lease; another pid makes a dead one."""
         owner = me()
         self.insert(
-            "leases", run=self.seq(run), fence=1, host=owner.host, boot_id=owner.boot_id, pid_ns=owner.pid_ns,
-            pid=pid or owner.pid, start_time=owner.start_time if pid is None else 1, expires_at=NOW + 15_000, held=1,
+            "leases",
+            run=self.seq(run),
+            fence=1,
+            host=owner.host,
+            boot_id=owner.boot_id,
+            pid_ns=owner.pid_ns,
+            pid=pid or owner.pid,
+            start_time=owner.start_time if pid is None else 1,
+            expires_at=NOW + 15_000,
+            held=1,
         )
 
     def kill_engine(self, run: str) -> None:
-        self.db.execute("UPDATE leases SET pid = 999999, start_time = 1 WHERE run = ?", (self.seq(run),))
+        self.db.execute(
+            "UPDATE leases SET pid = 999999, start_time = 1 WHERE run = ?", (self.seq(run),)
+        )
 
-    def step(self, run: str, key: str, *, kind: str = "task", status: str = "succeeded", scope: str = "", **more: object) -> None:
+    def step(
+        self,
+        run: str,
+        key: str,
+        *,
+        kind: str = "task",
+        status: str = "succeeded",
+        scope: str = "",
+        **more: object,
+    ) -> None:
         seq = self.seq(run)
         at = self.db.execute("SELECT count(*) FROM steps WHERE run = ?", (seq,)).fetchone()[0]
-        self.insert("steps", **{"run": seq, "key": key, "scope": scope, "position": at, "kind": kind, "title": key, "status": status, **more})
+        self.insert(
+            "steps",
+            **{
+                "run": seq,
+                "key": key,
+                "scope": scope,
+                "position": at,
+                "kind": kind,
+                "title": key,
+                "status": status,
+                **more,
+            },
+        )
 
-    def attempt(self, run: str, key: str, n: int = 1, *, status: str = "succeeded", age: int = 10 * MINUTE, took: int | None = MINUTE, **more: object) -> Path:
+    def attempt(
+        self,
+        run: str,
+        key: str,
+        n: int = 1,
+        *,
+        status: str = "succeeded",
+        age: int = 10 * MINUTE,
+        took: int | None = MINUTE,
+        **more: object,
+    ) -> Path:
         """Returns the path of its log."""
         begun = NOW - age
         token = int.from_bytes(hashlib.sha256(f"{run}{key}{n}".encode()).digest()[:6])
-        self.insert("attempts", **{
-            "run": self.seq(run), "key": key, "n": n, "token": token, "status": status, "started_at": begun,
-            "finished_at": None if status == "running" or took is None else begun + took, "agent": "claude", "model": "sonnet-5", **more,
-        })
+        self.insert(
+            "attempts",
+            **{
+                "run": self.seq(run),
+                "key": key,
+                "n": n,
+                "token": token,
+                "status": status,
+                "started_at": begun,
+                "finished_at": None if status == "running" or took is None else begun + took,
+                "agent": "claude",
+                "model": "sonnet-5",
+                **more,
+            },
+        )
         attempt = Attempt(key, n, token, AttemptStatus(status), begun)
         path = self.state / "logs" / run / f"{attempt.id}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def gate(self, run: str, key: str, *, id: str = "", title: str = "", body: str = "", show: str = "text", age: int = 3 * MINUTE, by: str = "person", why: str = "", digest: str = "", kind: str = "approval") -> str:
-        id = id or f"{key}#1"
+    def gate(
+        self,
+        run: str,
+        key: str,
+        *,
+        gate_id: str = "",
+        title: str = "",
+        body: str = "",
+        show: str = "text",
+        age: int = 3 * MINUTE,
+        by: str = "person",
+        why: str = "",
+        digest: str = "",
+        kind: str = "approval",
+    ) -> str:
+        gate_id = gate_id or f"{key}#1"
         digest = digest or hashlib.sha256(body.encode("utf-8", "surrogateescape")).hexdigest()
         self.insert(
-            "gates", run=self.seq(run), id=id, key=key, kind=kind, title=title, decided_by=by, why=why,
-            show=show, body=body, digest=digest, opened_at=NOW - age,
+            "gates",
+            run=self.seq(run),
+            id=gate_id,
+            key=key,
+            kind=kind,
+            title=title,
+            decided_by=by,
+            why=why,
+            show=show,
+            body=body,
+            digest=digest,
+            opened_at=NOW - age,
         )
-        return id
+        return gate_id
 
-    def decide(self, run: str, gate: str, answer: str, *, actor: str = "person:bob", established: str = "terminal", note: str = "", age: int = 2000) -> None:
+    def decide(
+        self,
+        run: str,
+        gate: str,
+        answer: str,
+        *,
+        actor: str = "person:bob",
+        established: str = "terminal",
+        note: str = "",
+        age: int = 2000,
+    ) -> None:
         """What another process does."""
         seq = self.seq(run)
         self.db.execute("BEGIN IMMEDIATE")
-        self.insert("decisions", run=seq, gate=gate, answer=answer, actor=actor, established=established, note=note, digest="", decided_at=NOW - age)
+        self.insert(
+            "decisions",
+            run=seq,
+            gate=gate,
+            answer=answer,
+            actor=actor,
+            established=established,
+            note=note,
+            digest="",
+            decided_at=NOW - age,
+        )
         self.db.execute("UPDATE gates SET open = 0 WHERE run = ? AND id = ?", (seq, gate))
         self.db.execute("COMMIT")
 
     def frame(self, run: str, why: str, *, age: int, **changes: str) -> None:
         seq = self.seq(run)
-        n = self.db.execute("SELECT coalesce(max(n), 0) + 1 FROM frames WHERE run = ?", (seq,)).fetchone()[0]
+        n = self.db.execute(
+            "SELECT coalesce(max(n), 0) + 1 FROM frames WHERE run = ?", (seq,)
+        ).fetchone()[0]
         self.insert("frames", run=seq, n=n, at=NOW - age, why=why)
         for key, status in changes.items():
             self.insert("step_history", run=seq, frame=n, key=key, status=status)
@@ -118,16 +235,26 @@ def write_log(path: Path, lines: list[tuple[str, str, str]], *, age: int = 5 * M
     """Lines as (stream, kind, text), a second apart."""
     with path.open("a") as file:
         for n, (stream, kind, text) in enumerate(lines):
-            file.write(json.dumps({"t": NOW - age + n * SECOND, "s": stream, "k": kind, "d": text}) + "\n")
+            file.write(
+                json.dumps({"t": NOW - age + n * SECOND, "s": stream, "k": kind, "d": text}) + "\n"
+            )
 
 
 def git(folder: Path, *argv: str) -> str:
     env = {
-        **os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "ada", "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_AUTHOR_DATE": "2026-11-18T12:00:00Z",
-        "GIT_COMMITTER_NAME": "ada", "GIT_COMMITTER_EMAIL": "ada@example.org", "GIT_COMMITTER_DATE": "2026-11-18T12:00:00Z",
+        **os.environ,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "ada",
+        "GIT_AUTHOR_EMAIL": "ada@example.org",
+        "GIT_AUTHOR_DATE": "2026-11-18T12:00:00Z",
+        "GIT_COMMITTER_NAME": "ada",
+        "GIT_COMMITTER_EMAIL": "ada@example.org",
+        "GIT_COMMITTER_DATE": "2026-11-18T12:00:00Z",
     }
-    done = subprocess.run(["git", "-C", str(folder), *argv], env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "-C", str(folder), *argv], env=env, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
@@ -186,7 +313,9 @@ def repository(root: Path) -> tuple[str, str]:
     (root / "tests").mkdir()
     git(root, "init", "-q", "-b", "main")
     (root / "src" / "auth" / "session.py").write_text(SESSION)
-    (root / "tests" / "test_login.py").write_text("def test_refresh(session):\n    assert session.refresh()\n")
+    (root / "tests" / "test_login.py").write_text(
+        "def test_refresh(session):\n    assert session.refresh()\n"
+    )
     git(root, "add", "src", "tests")
     git(root, "commit", "-q", "-m", "before")
     (root / "src" / "auth" / "session.py").write_text(SESSION_AFTER)
@@ -207,24 +336,92 @@ def shop(root: Path) -> Directory:
     root.mkdir(parents=True, exist_ok=True)
     before, after = repository(root)
     there = Directory(root)
-    there.run("0hq31a00c-k2m9", "Fix the typo in README", age=27 * HOUR, recipe="ralph", total=2, done=2)
-    there.run("0hq31p44b-7ja2", "Add an index for slow order queries", age=26 * HOUR, total=6, done=6)
-    there.run("0hq32x81n-q0vd", "Spike: gRPC between basket and stock", status="cancelled", age=5 * HOUR, status_reason="cancelled by person:ada")
-    there.run("0hq38e5ka-m3tw", "Move sessions to Redis", status="failed", age=4 * HOUR, error="build[3]/tests failed: exit 1", status_reason="build[3]/tests failed: exit 1", recipe="refactor", total=9, done=6, failed=1)
+    there.run(
+        "0hq31a00c-k2m9", "Fix the typo in README", age=27 * HOUR, recipe="ralph", total=2, done=2
+    )
+    there.run(
+        "0hq31p44b-7ja2", "Add an index for slow order queries", age=26 * HOUR, total=6, done=6
+    )
+    there.run(
+        "0hq32x81n-q0vd",
+        "Spike: gRPC between basket and stock",
+        status="cancelled",
+        age=5 * HOUR,
+        status_reason="cancelled by person:ada",
+    )
+    there.run(
+        "0hq38e5ka-m3tw",
+        "Move sessions to Redis",
+        status="failed",
+        age=4 * HOUR,
+        error="build[3]/tests failed: exit 1",
+        status_reason="build[3]/tests failed: exit 1",
+        recipe="refactor",
+        total=9,
+        done=6,
+        failed=1,
+    )
     there.step("0hq38e5ka-m3tw", "build[3]/tests", kind="check", status="failed", scope="build[3]")
-    there.run("0hq39b7yz-p8rc", "Upgrade dependencies and fix what breaks", status="paused", age=2 * HOUR, intent="pause", recipe="ralph", total=3)
-    there.run("0hq3ct2pe-v1xs", "Write the public API docs", status="running", age=25 * MINUTE, recipe="docs", total=6, done=5)
+    there.run(
+        "0hq39b7yz-p8rc",
+        "Upgrade dependencies and fix what breaks",
+        status="paused",
+        age=2 * HOUR,
+        intent="pause",
+        recipe="ralph",
+        total=3,
+    )
+    there.run(
+        "0hq3ct2pe-v1xs",
+        "Write the public API docs",
+        status="running",
+        age=25 * MINUTE,
+        recipe="docs",
+        total=6,
+        done=5,
+    )
     there.step("0hq3ct2pe-v1xs", "review", status="running")
     there.attempt("0hq3ct2pe-v1xs", "review", status="running", age=2 * MINUTE, cost_usd=0.88)
-    there.run("0hq3h0dqw-5n6f", "CSV export for the order list", status="running", age=2 * MINUTE, total=4, done=1)
+    there.run(
+        "0hq3h0dqw-5n6f",
+        "CSV export for the order list",
+        status="running",
+        age=2 * MINUTE,
+        total=4,
+        done=1,
+    )
     there.step("0hq3h0dqw-5n6f", "plan")
     there.step("0hq3h0dqw-5n6f", "build[1]/code", status="running", scope="build[1]")
     there.attempt("0hq3h0dqw-5n6f", "build[1]/code", status="running", age=MINUTE, cost_usd=0.14)
-    there.run("0hq3g9m1t-e4ub", "Move the importer to asyncio", status="running", age=40 * MINUTE, engine=False, total=7, done=3)
+    there.run(
+        "0hq3g9m1t-e4ub",
+        "Move the importer to asyncio",
+        status="running",
+        age=40 * MINUTE,
+        engine=False,
+        total=7,
+        done=3,
+    )
     there.step("0hq3g9m1t-e4ub", "implement", status="running")
-    there.run("0hq3d8r6x-w9gk", "Drop the legacy price column", status="waiting", age=48 * MINUTE, recipe="migrate", total=5, done=2, waiting=1)
+    there.run(
+        "0hq3d8r6x-w9gk",
+        "Drop the legacy price column",
+        status="waiting",
+        age=48 * MINUTE,
+        recipe="migrate",
+        total=5,
+        done=2,
+        waiting=1,
+    )
     there.step("0hq3d8r6x-w9gk", "apply", kind="approval", status="waiting")
-    there.gate("0hq3d8r6x-w9gk", "apply", title="Run this migration?", age=41 * SECOND, why="it drops a column; 48,112 rows still hold a value", body=MIGRATION)
+    there.gate(
+        "0hq3d8r6x-w9gk",
+        "apply",
+        title="Run this migration?",
+        age=41 * SECOND,
+        why="it drops a column; 48,112 rows still hold a value",
+        body=MIGRATION,
+    )
     login(there, before, after)
     return there
 
@@ -244,33 +441,131 @@ LOGIN = "0hq3k2v9a-x7f2"
 def login(there: Directory, before: str, after: str) -> None:
     """The run that pictures show: three turns of a loop, then an approval with a diff."""
     there.run(
-        LOGIN, "Login e2e is flaky on CI: find out why and fix it", status="waiting", age=22 * MINUTE,
-        branch=f"smithers/{LOGIN}", base=before, total=9, done=8, waiting=1, agents='{"coder": "claude"}',
+        LOGIN,
+        "Login e2e is flaky on CI: find out why and fix it",
+        status="waiting",
+        age=22 * MINUTE,
+        branch=f"smithers/{LOGIN}",
+        base=before,
+        total=9,
+        done=8,
+        waiting=1,
+        agents='{"coder": "claude"}',
     )
     there.step(LOGIN, "plan")
-    there.attempt(LOGIN, "plan", age=22 * MINUTE, took=72 * SECOND, input_tokens=18_200, output_tokens=1_900, cost_usd=0.21, agent="claude", model="opus-5")
+    there.attempt(
+        LOGIN,
+        "plan",
+        age=22 * MINUTE,
+        took=72 * SECOND,
+        input_tokens=18_200,
+        output_tokens=1_900,
+        cost_usd=0.21,
+        agent="claude",
+        model="opus-5",
+    )
     there.step(LOGIN, "build", kind="loop")
     for turn, passed in ((1, False), (2, True)):
         scope = f"build[{turn}]"
         begun = (20 - 9 * (turn - 1)) * MINUTE
         there.step(LOGIN, f"{scope}/code", scope=scope)
         if turn == 2:
-            there.attempt(LOGIN, f"{scope}/code", 1, age=begun, took=41 * SECOND, status="rate_limited", error="rate limit; resets at 11:57")
-        log = there.attempt(LOGIN, f"{scope}/code", turn, age=begun - 2 * MINUTE, took=190 * SECOND, input_tokens=96_000, output_tokens=7_400, cost_usd=0.84, session="5f0c")
+            there.attempt(
+                LOGIN,
+                f"{scope}/code",
+                1,
+                age=begun,
+                took=41 * SECOND,
+                status="rate_limited",
+                error="rate limit; resets at 11:57",
+            )
+        log = there.attempt(
+            LOGIN,
+            f"{scope}/code",
+            turn,
+            age=begun - 2 * MINUTE,
+            took=190 * SECOND,
+            input_tokens=96_000,
+            output_tokens=7_400,
+            cost_usd=0.84,
+            session="5f0c",
+        )
         write_log(log, CODE_LOG, age=begun - 2 * MINUTE)
-        there.step(LOGIN, f"{scope}/tests", kind="check", status="succeeded" if passed else "failed", scope=scope, reason="" if passed else "exit 1")
-        log = there.attempt(LOGIN, f"{scope}/tests", age=begun - 6 * MINUTE, took=32_100, status="succeeded" if passed else "failed", exit_code=0 if passed else 1, agent="", model="", error="" if passed else "exit 1: 1 failed, 41 passed")
-        write_log(log, [("out", "", "41 passed in 31.20s" if passed else "FAILED tests/test_login.py::test_logout_while_refreshing")])
-        there.step(LOGIN, f"{scope}/review", status="succeeded" if passed else "skipped", scope=scope)
+        there.step(
+            LOGIN,
+            f"{scope}/tests",
+            kind="check",
+            status="succeeded" if passed else "failed",
+            scope=scope,
+            reason="" if passed else "exit 1",
+        )
+        log = there.attempt(
+            LOGIN,
+            f"{scope}/tests",
+            age=begun - 6 * MINUTE,
+            took=32_100,
+            status="succeeded" if passed else "failed",
+            exit_code=0 if passed else 1,
+            agent="",
+            model="",
+            error="" if passed else "exit 1: 1 failed, 41 passed",
+        )
+        write_log(
+            log,
+            [
+                (
+                    "out",
+                    "",
+                    "41 passed in 31.20s"
+                    if passed
+                    else "FAILED tests/test_login.py::test_logout_while_refreshing",
+                )
+            ],
+        )
+        there.step(
+            LOGIN, f"{scope}/review", status="succeeded" if passed else "skipped", scope=scope
+        )
         if passed:
-            there.attempt(LOGIN, f"{scope}/review", age=4 * MINUTE, took=48 * SECOND, input_tokens=31_000, output_tokens=900, cost_usd=0.31, model="opus-5")
+            there.attempt(
+                LOGIN,
+                f"{scope}/review",
+                age=4 * MINUTE,
+                took=48 * SECOND,
+                input_tokens=31_000,
+                output_tokens=900,
+                cost_usd=0.31,
+                model="opus-5",
+            )
     there.step(LOGIN, "ship", kind="approval", status="waiting")
     seq = there.seq(LOGIN)
-    for side, commit, at in (("before", before, NOW - 20 * MINUTE), ("after", after, NOW - 5 * MINUTE)):
-        there.insert("snapshots", run=seq, key="build[2]/code", attempt=2, side=side, commit_id=commit, taken_at=at)
-    there.insert("outputs", run=seq, key="build[2]/review", value=json.dumps({"approved": True, "feedback": "The lock is per session, which is right. Ship it."}))
+    for side, commit, at in (
+        ("before", before, NOW - 20 * MINUTE),
+        ("after", after, NOW - 5 * MINUTE),
+    ):
+        there.insert(
+            "snapshots",
+            run=seq,
+            key="build[2]/code",
+            attempt=2,
+            side=side,
+            commit_id=commit,
+            taken_at=at,
+        )
+    there.insert(
+        "outputs",
+        run=seq,
+        key="build[2]/review",
+        value=json.dumps(
+            {"approved": True, "feedback": "The lock is per session, which is right. Ship it."}
+        ),
+    )
     there.gate(
-        LOGIN, "ship", title="Merge this change?", show="diff", body=f"{before}..{after}", age=3 * MINUTE + 12 * SECOND,
+        LOGIN,
+        "ship",
+        title="Merge this change?",
+        show="diff",
+        body=f"{before}..{after}",
+        age=3 * MINUTE + 12 * SECOND,
         why="the reviewer signed off in turn 2: “The lock is per session, which is right. Ship it.”",
         digest="9f3c41d0a55e0c3b2f1d7a6e8b9c0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f6a7e1",
     )
@@ -283,7 +578,12 @@ def login(there: Directory, before: str, after: str) -> None:
     there.frame(LOGIN, "build[2]/code started, attempt 2", age=9 * MINUTE)
     there.frame(LOGIN, "build[2]/code finished → build[2]/tests started", age=5 * MINUTE)
     there.frame(LOGIN, "build[2]/tests passed → build[2]/review started", age=4 * MINUTE)
-    there.frame(LOGIN, "build[2]/review finished → ship waits for a person", age=3 * MINUTE + 12 * SECOND, ship="waiting")
+    there.frame(
+        LOGIN,
+        "build[2]/review finished → ship waits for a person",
+        age=3 * MINUTE + 12 * SECOND,
+        ship="waiting",
+    )
 
 
 CODE_LOG = [
@@ -291,9 +591,17 @@ CODE_LOG = [
     ("agent", "text", "I'll look at how the session refreshes its token first."),
     ("agent", "tool", "Read src/auth/session.py"),
     ("agent", "tool", "Grep  _renew|_drop  src/"),
-    ("agent", "text", "refresh() loads the token and renews it without a lock; logout() can drop it in between."),
+    (
+        "agent",
+        "text",
+        "refresh() loads the token and renews it without a lock; logout() can drop it in between.",
+    ),
     ("agent", "tool", "Bash  pytest -q tests/test_login.py --count 50"),
-    ("out", "", "FAILED tests/test_login.py::test_refresh - AttributeError: 'NoneType' has no attribute 'expired'"),
+    (
+        "out",
+        "",
+        "FAILED tests/test_login.py::test_refresh - AttributeError: 'NoneType' has no attribute 'expired'",
+    ),
     ("out", "", "3 failed, 47 passed in 12.40s"),
     ("agent", "text", "Reproduced: 3 of 50. A lock per session closes the window."),
     ("agent", "tool", "Edit  src/auth/session.py  +7 −3"),

@@ -12,10 +12,7 @@ from smithers.vcs.repository import Repository, discover, main_checkout
 from smithers.vcs.snapshots import commit_to_branch, restore, take
 from smithers.vcs.worktrees import create, exists
 
-HOOKS = (
-    "post-checkout post-index-change reference-transaction pre-commit commit-msg post-commit "
-    "prepare-commit-msg post-rewrite pre-auto-gc fsmonitor-watchman post-merge pre-merge-commit"
-).split()
+HOOKS = ["post-checkout", "post-index-change", "reference-transaction", "pre-commit", "commit-msg", "post-commit", "prepare-commit-msg", "post-rewrite", "pre-auto-gc", "fsmonitor-watchman", "post-merge", "pre-merge-commit"]
 
 
 @pytest.fixture

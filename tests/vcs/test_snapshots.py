@@ -124,7 +124,7 @@ def test_any_name_is_kept_and_brought_back(worktree: Repo, name: str) -> None:
 
 def test_a_name_that_is_no_utf8_is_kept(repo: Repo) -> None:
     path = os.fsencode(repo.top) + b"/\xff\xfe"
-    with open(path, "w") as file:
+    with open(path, "w") as file:  # noqa: PTH123 - bytes, no Path
         file.write("x")
     assert os.fsdecode(b"\xff\xfe") in repo.tree(snap(repo.top).commit)
 

@@ -8,8 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
-from smithers.author.steps import Approval, Call, Check, CheckResult, Decided, Loop, Step, Task
-from smithers.author.steps import written_at as _written_at
+from smithers.author.base import CheckResult, Step, written_at
 from smithers.errors import RenderError
 from smithers.model.run import Facts
 from smithers.model.step import JSON, StepState, StepStatus, generic
@@ -102,7 +101,7 @@ class Context(Generic[I_co]):
         if value is None:
             name = _name(asked)
             raise RenderError(
-                f"{_written_at()}: the output of {name!r} is not there yet{self._nearest(name)}",
+                f"{written_at()}: the output of {name!r} is not there yet{self._nearest(name)}",
                 next=f"use ctx.get({name!r}) and say what to do while it is None, or `when=`",
             )
         return value
@@ -140,7 +139,7 @@ class Context(Generic[I_co]):
         values = [self._value(key, _model(step, model)) for key in wanted]
         return [value for value in values if value is not None]
 
-    def passed(self, check: Check | str) -> bool | None:
+    def passed(self, check: Step[CheckResult] | str) -> bool | None:
         """The answer of a check, or None before it has one."""
         key = self._find(check)
         found = None if key is None else self._value(key, CheckResult)
@@ -170,7 +169,7 @@ class Context(Generic[I_co]):
             missing.append(key)
         self._reads.keys.update(missing)
         self._reads.keys.add(generic(name))
-        self._reads.unknown.setdefault(name, _written_at())
+        self._reads.unknown.setdefault(name, written_at())
         return None
 
     def _last(self, prefix: str, name: str) -> str | None:
@@ -235,25 +234,8 @@ class Context(Generic[I_co]):
 
 
 def _name(step: Step[Any] | str) -> str:
-    if isinstance(step, str):
-        return step
-    if isinstance(step, Task | Check | Call | Approval | Loop):
-        return step.id
-    raise RenderError(
-        f"{_written_at()}: {type(step).__name__} has no output",
-        next="name one of the steps inside it",
-    )
+    return step if isinstance(step, str) else step.named()
 
 
 def _model(step: Step[Any] | str, model: type[BaseModel] | None) -> type[BaseModel] | None:
-    if model is not None:
-        return model
-    match step:
-        case Task() | Call():
-            return step.output
-        case Check():
-            return CheckResult
-        case Approval():
-            return Decided
-        case _:
-            return None
+    return model if model is not None or isinstance(step, str) else step.result()

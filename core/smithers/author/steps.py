@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from pydantic import BaseModel
 
+from smithers.author.base import CheckResult, Decided, Step, written_at
+from smithers.author.context import Context
 from smithers.author.prompt import Prompt
-
-if TYPE_CHECKING:
-    from smithers.author.context import Context
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
-_HERE = str(Path(__file__).parent)
-
-
-class CheckResult(BaseModel):
-    """What a check found."""
-
-    passed: bool
-    exit_code: int
-    """Of the command; negative for the signal that ended it."""
-    tail: str
-    """The last lines of what it printed, at most 8,000 characters."""
-
-
-class Decided(BaseModel):
-    """How a person, or who may stand in for one, answered an approval."""
-
-    approved: bool
-    actor: str
-    note: str
-
-
-def written_at() -> str:
-    """`file:line` of the author's code that is being executed."""
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
-        frame = frame.f_back
-    if frame is None:
-        return "?"
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-class Step(Generic[T]):
-    """Anything that can stand in a plan. `T` is the type of a leaf's output."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,6 +28,9 @@ class _Leaf(Step[T]):
     """Seconds an attempt may take. None: the default of its kind."""
     title: str = ""
     at: str = field(default_factory=written_at, repr=False)
+
+    def named(self) -> str:
+        return str(getattr(self, "id"))  # noqa: B009 - each leaf declares it in its own place
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -122,6 +89,9 @@ class Task(_Leaf[T]):
         object.__setattr__(self, "prompt", prompt)
         object.__setattr__(self, "output", output)
 
+    def result(self) -> type[BaseModel] | None:
+        return self.output
+
 
 @dataclass(frozen=True, eq=False)
 class Check(_Leaf[CheckResult]):
@@ -130,6 +100,9 @@ class Check(_Leaf[CheckResult]):
     id: str
     command: str
     ok: tuple[int, ...] = (0,)
+
+    def result(self) -> type[BaseModel] | None:
+        return CheckResult
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -155,6 +128,9 @@ class Call(_Leaf[T]):
         object.__setattr__(self, "args", args)
         object.__setattr__(self, "output", output)
 
+    def result(self) -> type[BaseModel] | None:
+        return self.output
+
 
 @dataclass(frozen=True, eq=False)
 class Approval(_Leaf[Decided]):
@@ -166,6 +142,9 @@ class Approval(_Leaf[Decided]):
     show: str | None = None
     """`"diff"` shows the run's diff; any other text is shown itself."""
     on_deny: Literal["fail", "continue"] = "fail"
+
+    def result(self) -> type[BaseModel] | None:
+        return Decided
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,3 +179,17 @@ class Parallel(Step[Any]):
 
 
 Leaf = Task[Any] | Check | Call[Any] | Approval | Loop
+
+__all__ = [
+    "Approval",
+    "Call",
+    "Check",
+    "CheckResult",
+    "Decided",
+    "Leaf",
+    "Loop",
+    "Parallel",
+    "Sequence",
+    "Step",
+    "Task",
+]

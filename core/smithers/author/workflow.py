@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from smithers.author.base import Step
 from smithers.author.context import Context
-from smithers.author.steps import Step
 from smithers.errors import RenderError
 
 I = TypeVar("I", bound=BaseModel)  # noqa: E741

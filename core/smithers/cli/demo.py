@@ -143,7 +143,9 @@ def _follow(root: Path, *, crash: bool, yes: bool) -> RunView:
         status = view.row.status
         if status.ended or status is RunStatus.PAUSED:
             return view
-        if status is RunStatus.WAITING and not _answer(watch, view):
+        # A gate that is decided and not yet dealt with still reads `waiting`.
+        open_gate = status is RunStatus.WAITING and view.row.open_gates > 0
+        if open_gate and not _answer(watch, view):
             return view
         if status is RunStatus.INTERRUPTED and not watch.keeper.revive(view.row.frame):
             return view

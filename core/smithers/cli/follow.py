@@ -53,7 +53,9 @@ def until_it_rests(root: Path, run: str, *, after: int, ask: bool) -> RunView:
         status = view.row.status
         if status.ended or status is RunStatus.PAUSED:
             return view
-        if status is RunStatus.WAITING and not (ask and decide.at_terminal(root, db, view)):
+        # A gate that is decided and not yet dealt with still reads `waiting`.
+        open_gate = status is RunStatus.WAITING and view.row.open_gates > 0
+        if open_gate and not (ask and decide.at_terminal(root, db, view)):
             return view
         if status is RunStatus.INTERRUPTED and not keeper.revive(view.row.frame):
             return view

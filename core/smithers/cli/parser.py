@@ -26,8 +26,7 @@ class Parser(argparse.ArgumentParser):
 
     commands: Mapping[str, argparse.ArgumentParser] = {}
 
-    # `typing.override` is newer than 3.11, and typing_extensions costs a tenth of our start.
-    def error(self, message: str) -> NoReturn:  # type: ignore[explicit-override]
+    def error(self, message: str) -> NoReturn:
         raise UsageError(message, next=f"{self.prog} --help")
 
 

@@ -10,7 +10,7 @@ from smithers.errors import SmithersError
 from smithers.model.gate import Gate
 from smithers.model.run import Facts, Run
 from smithers.model.step import generic
-from smithers.schedule.scheduler import GateRequest
+from smithers.schedule.decision import GateRequest
 from smithers.vcs import diffs
 
 

@@ -22,11 +22,17 @@ class AttemptLog:
         self._full = False
 
     def write(self, stream: str, kind: str, text: str, raw: str = "") -> None:
-        """One record: `stream` is `out`, `err`, `agent` or `engine`. Whole lines only, each one write."""
+        """A record for each line of `text`. `stream` is `out`, `err`, `agent` or `engine`."""
+        first, *rest = text.split("\n")
+        self._record(stream, kind, first, raw if raw != text else "")
+        for line in rest:
+            self._record(stream, kind, line, "")
+
+    def _record(self, stream: str, kind: str, text: str, raw: str) -> None:
         if self._full:
             return
         record: dict[str, object] = {"t": self._clock.now(), "s": stream, "k": kind, "d": text}
-        if raw and raw != text:
+        if raw:
             record["raw"] = raw
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         self._size += len(line)

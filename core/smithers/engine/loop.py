@@ -22,7 +22,8 @@ from smithers.errors import LeaseLost, SmithersError, UsageError
 from smithers.model.gate import Answer, Gate, GateKind
 from smithers.model.run import RunStatus
 from smithers.model.step import Attempt, AttemptStatus, PlanStep, StepState, StepStatus
-from smithers.schedule.scheduler import Decision, GateRequest, Scheduler
+from smithers.schedule.decision import Decision, GateRequest
+from smithers.schedule.scheduler import Scheduler
 from smithers.store import runs
 from smithers.store.database import Store
 from smithers.store.drive import Drive, Transition

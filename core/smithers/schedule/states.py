@@ -133,7 +133,7 @@ def _loop(step: PlanStep, view: View) -> StepState:
         return StepState(
             StepStatus.FAILED, f"not done after {iteration} iterations, the most that were allowed"
         )
-    return StepState(StepStatus.RUNNING, f"iteration {iteration}")
+    return StepState(StepStatus.RUNNING)
 
 
 def hard_failures(scope: str, view: View) -> list[str]:

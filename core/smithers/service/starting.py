@@ -20,7 +20,8 @@ from smithers.errors import SmithersError, UsageError
 from smithers.model.gate import Gate
 from smithers.model.run import Facts, Run
 from smithers.model.step import JSON, Attempt, PlanStep, StepKind
-from smithers.schedule.scheduler import GateRequest, Scheduler
+from smithers.schedule.decision import GateRequest
+from smithers.schedule.scheduler import Scheduler
 from smithers.service.locate import ensure, state_dir
 from smithers.store import runs
 from smithers.store.database import Store

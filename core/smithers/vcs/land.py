@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from smithers.errors import LandRefused, VcsError
@@ -17,6 +18,8 @@ _IN_PROGRESS = {
     "CHERRY_PICK_HEAD": ("a cherry-pick", "git cherry-pick --abort"),
     "REVERT_HEAD": ("a revert", "git revert --abort"),
 }
+
+_CHATTER = (b"Not committing merge", b"error: Unable to write index", b"hint:", b"Merge with")
 
 
 def land(main: Path, branch: str, *, message: str) -> str:
@@ -174,10 +177,10 @@ def _undo(repo: Repository) -> None:
 
 
 def _said(done: Completed) -> str:
-    if done.err.strip():
-        return last_words(done)
-    lines = os.fsdecode(done.out).strip().splitlines()
-    return lines[-1] if lines else f"exit code {done.code}"
+    """Quote what a hook or git gave as the reason, not what git adds to it."""
+    lines = (done.err.strip() or done.out.strip()).splitlines()
+    reasons = [text for text in lines if not text.startswith(_CHATTER)]
+    return last_words(replace(done, err=b"\n".join(reasons or lines)))
 
 
 def _list(paths: list[str]) -> str:

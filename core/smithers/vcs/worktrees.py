@@ -33,7 +33,7 @@ def create(repo: Repository, run: str, path: Path, *, base: str = "") -> Worktre
     """
     branch = _branch(run)
     path = Path(os.path.realpath(path))
-    with workspace.locked(repo.common_dir / "smithers"):
+    with workspace.locked(repo.common_dir / "smithers" / "making"):
         start, notes = _base(repo, run, base)
         if not _usable(repo, path):
             _make(repo, branch, path, start, run)

@@ -1,0 +1,239 @@
+"""Where every placed step stands, indexed so that a change costs what it touches and no more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from smithers.author.context import Reads
+from smithers.model.run import Facts
+from smithers.model.step import PlanStep, StepKind, StepState, StepStatus
+from smithers.schedule.decision import Decision
+from smithers.schedule.states import PENDING
+
+
+@dataclass(slots=True)
+class Scope:
+    """The workflow itself, or one iteration."""
+
+    keys: dict[str, int] = field(default_factory=dict)
+    """Its steps, in plan order, with their place."""
+    open: set[str] = field(default_factory=set)
+    """Those that have not ended."""
+    reads: Reads = field(default_factory=Reads)
+
+
+class Board:
+    """Placed steps and their states. Knows the plan's order; decides nothing."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.states: dict[str, StepState] = {}
+        self.iterations: dict[str, int] = {}
+        """By loop: the iteration that was opened last."""
+        self.scopes: dict[str, Scope] = {}
+        self.queue: dict[str, None] = {}
+        """Steps to look at: something that they depend on has changed."""
+        self.ready: dict[str, None] = {}
+        self.running: dict[str, None] = {}
+        self.waiting: dict[str, None] = {}
+        self.retrying: dict[str, int] = {}
+        """When each starts again."""
+        self.waits: dict[str, int] = {}
+        """How many of those before a step have not ended."""
+        self.in_group: dict[str, int] = {}
+        self.decision = Decision()
+        self._dependents: dict[str, list[str]] = {}
+        self._persisted, facts.plan = facts.plan, {}
+        self._unseen: dict[str, list[str]] = {}
+        """Persisted steps of scopes that have not been rendered since the start."""
+        for step in self._persisted.values():
+            self._unseen.setdefault(step.scope, []).append(step.key)
+        self._by = Counter(state.status for state in facts.stored.values())
+
+    def inside(self, scope: str) -> Iterable[PlanStep]:
+        held = self.scopes.get(scope)
+        return [self.facts.plan[key] for key in held.keys] if held else []
+
+    def persisted(self, scope: str) -> bool:
+        """Steps of the scope were recorded before this start."""
+        return scope in self._unseen
+
+    # -- the plan --
+
+    def place(self, held: Scope, step: PlanStep, place: int) -> bool:
+        """Put a step where a render wants it. True if it was not there before."""
+        key = step.key
+        known = self.facts.plan.get(key)
+        held.keys[key] = place
+        if known == step:
+            return False
+        for before in known.after if known else ():
+            self._dependents[before].remove(key)
+        for before in step.after:
+            self._dependents.setdefault(before, []).append(key)
+        self.waits[key] = sum(
+            not self.states.get(before, PENDING).status.ended for before in step.after
+        )
+        self.facts.plan[key] = step
+        if self._persisted.get(key) != step:
+            self._persisted[key] = step
+            self.decision.placed[key] = (step, place)
+        self.queue[key] = None
+        if key in self.states:
+            return False
+        self.states[key] = PENDING
+        held.open.add(key)
+        return True
+
+    def drop_unseen(self, scope: str, wanted: Iterable[str]) -> None:
+        """Persisted steps of a scope that its first render since the start does not want any more."""
+        for key in self._unseen.pop(scope, ()):
+            if key not in wanted:
+                self._persisted.pop(key, None)
+                self.decision.gone.append(key)
+
+    def remove(self, held: Scope, key: str) -> None:
+        """A render no longer wants the step. What it did stays recorded."""
+        for scope in [name for name in self.scopes if name.startswith(f"{key}[")]:
+            inner = self.scopes[scope]
+            for child in list(inner.keys):
+                self.remove(inner, child)
+            del self.scopes[scope]
+        step = self.facts.plan.pop(key)
+        held.keys.pop(key)
+        held.open.discard(key)
+        for before in step.after:
+            self._dependents[before].remove(key)
+        if key in self.running:
+            self.decision.stop.append(key)
+            self._count_groups(step, -1)
+        for pool in (self.ready, self.running, self.waiting, self.retrying):
+            pool.pop(key, None)
+        self.iterations.pop(key, None)
+        self.states.pop(key, None)
+        self.queue.pop(key, None)
+        self._persisted.pop(key, None)
+        self.decision.placed.pop(key, None)
+        self.decision.changes.pop(key, None)
+        self.decision.gone.append(key)
+        self.queue_loop_of(step.scope)
+
+    def queue_loop_of(self, scope: str) -> None:
+        """Have the loop looked at once nothing in its iteration is open any more."""
+        if scope and not self.scopes[scope].open:
+            self.queue[scope.rsplit("[", 1)[0]] = None
+
+    # -- states --
+
+    def change(self, step: PlanStep, new: StepState) -> StepState:
+        """Move a step to a state, and queue what that concerns. Returns the state it had."""
+        key = step.key
+        old = self.states[key]
+        self.states[key] = new
+        self.decision.changes[key] = new
+        self._pool(key, new)
+        held = self.scopes[step.scope]
+        (held.open.discard if new.status.ended else held.open.add)(key)
+        if step.kind is not StepKind.LOOP and step.limits:
+            running = StepStatus.RUNNING
+            self._count_groups(step, (new.status is running) - (old.status is running))
+        if new.status.ended != old.status.ended:
+            self._tell_dependents(key, ended=new.status.ended)
+        self.queue_loop_of(step.scope)
+        return old
+
+    def ended_badly(self, key: str) -> bool:
+        state = self.states.get(key, PENDING)
+        return state.status.ended and not state.ok
+
+    def _tell_dependents(self, key: str, *, ended: bool) -> None:
+        for dependent in self._dependents.get(key, ()):
+            self.waits[dependent] += -1 if ended else 1
+            if self.waits[dependent] == 0 or not ended or self.ended_badly(key):
+                self.queue[dependent] = None
+
+    def _pool(self, key: str, state: StepState) -> None:
+        for pool in (self.ready, self.running, self.waiting, self.retrying):
+            pool.pop(key, None)
+        match state.status:
+            case StepStatus.READY:
+                self.ready[key] = None
+            case StepStatus.RUNNING:
+                if self.facts.plan[key].kind is not StepKind.LOOP:
+                    self.running[key] = None
+            case StepStatus.WAITING:
+                self.waiting[key] = None
+            case StepStatus.RETRYING:
+                self.retrying[key] = state.wake_at or 0
+            case _:
+                pass
+
+    def _count_groups(self, step: PlanStep, change: int) -> None:
+        for group, _ in step.limits:
+            self.in_group[group] = self.in_group.get(group, 0) + change
+
+    def due(self, now: int) -> None:
+        """Retries whose time has come may start."""
+        for key in [key for key, wake in self.retrying.items() if wake <= now]:
+            del self.retrying[key]
+            self.ready[key] = None
+
+    def startable(self, cap: int) -> list[PlanStep]:
+        """Ready leaves that fit under the cap and their groups' limits, in order of readiness."""
+        free = cap - len(self.running)
+        chosen: list[PlanStep] = []
+        taken: dict[str, int] = {}
+        for key in self.ready if free > 0 else ():
+            step = self.facts.plan[key]
+            if step.kind in {StepKind.APPROVAL, StepKind.LOOP}:
+                continue
+            if any(
+                self.in_group.get(group, 0) + taken.get(group, 0) >= most
+                for group, most in step.limits
+            ):
+                continue
+            for group, _ in step.limits:
+                taken[group] = taken.get(group, 0) + 1
+            chosen.append(step)
+            if len(chosen) == free:
+                break
+        return chosen
+
+    # -- what is to be written --
+
+    def take(self) -> Decision:
+        """All that has come together since it was last taken, less what is persisted already."""
+        decision, self.decision = self.decision, Decision()
+        decision.changes = self._news(decision)
+        decision.counts = self._counts()
+        return decision
+
+    def _news(self, decision: Decision) -> dict[str, StepState]:
+        stored = self.facts.stored
+        news = {}
+        for key in decision.gone:
+            known = stored.pop(key, None)
+            if known is not None:
+                self._by[known.status] -= 1
+        for key, state in decision.changes.items():
+            known = stored.get(key)
+            if known is not None:
+                if _same(known, state):
+                    continue
+                self._by[known.status] -= 1
+            self._by[state.status] += 1
+            stored[key] = news[key] = state
+        return news
+
+    def _counts(self) -> tuple[int, int, int, int, int]:
+        by = self._by
+        done = by[StepStatus.SUCCEEDED] + by[StepStatus.SKIPPED]
+        total = sum(by.values())
+        return (total, done, by[StepStatus.FAILED], len(self.running), by[StepStatus.WAITING])
+
+
+def _same(one: StepState, other: StepState) -> bool:
+    """Alike in what is persisted of a state."""
+    return (one.status, one.reason, one.wake_at) == (other.status, other.reason, other.wake_at)
