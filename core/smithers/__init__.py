@@ -37,7 +37,7 @@ __all__ = [
 _HOME = {"Context": "context", "Prompt": "prompt", "Workflow": "workflow", "workflow": "workflow"}
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:
     """Load a public name when it is first asked for: `smithers ps` must not pay for pydantic."""
     if name not in __all__:
         raise AttributeError(f"module 'smithers' has no attribute {name!r}")

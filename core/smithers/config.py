@@ -105,7 +105,7 @@ def person_file() -> Path:
 _Path = tuple[str, ...]
 
 
-class _Wrong(Exception):  # noqa: N818
+class _Wrong(Exception):
     """A value that cannot be, and why; the key and its example are added where they are known."""
 
 
@@ -242,7 +242,8 @@ def _read(file: Path) -> dict[_Path, _Value]:
     leaves: dict[_Path, _Value] = {}
     for section, table in _parse(file).items():
         if section not in _TOP:
-            raise _unknown(file, (section,), _TOP)
+            homes = [f"{name}.{section}" for name, keys in _SECTIONS.items() if section in keys]
+            raise _unknown(file, (section,), homes or _TOP)
         if not isinstance(table, dict):
             example = f"[{section}]"
             raise _wrong(file, (section,), f"must be a table, not {_type(table)}", example)

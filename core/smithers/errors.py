@@ -26,7 +26,7 @@ class SmithersError(Exception):
     code = "error"
     exit_code = 1
 
-    def __init__(self, what: str, *, kept: str = "", next: str = "") -> None:  # noqa: A002
+    def __init__(self, what: str, *, kept: str = "", next: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.kept = kept

@@ -262,6 +262,7 @@ class RunsScreen(PlaceScreen):
     def _narrow(self, text: str) -> None:
         self.remove_class("-filtering")
         self.run_list.narrow(view.Filter.parse(text))
+        self._window = None
         self.run_list.focus()
         self.query_one("#home").display = True
         self.query_one("#nothing").display = False

@@ -13,7 +13,7 @@ from smithers_tui.widgets.paint import Pane
 
 
 class FileList(Pane):
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.files: Sequence[FileChange] = ()
 
@@ -31,7 +31,7 @@ class FileList(Pane):
 
 
 class DiffPane(Pane):
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.lines: Sequence[view.DiffLine] = ()
         self.note = Safe("")

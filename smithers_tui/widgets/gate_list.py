@@ -17,7 +17,7 @@ ROWS = 2
 
 
 class GateList(Pane):
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.gates: list[GateView] = []
         self._cache: list[list[Line]] = []

@@ -53,7 +53,7 @@ class GatePanel(Vertical):
     class Armed(Message):
         """From now on keys count."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.gate: GateView | None = None
         self.armed = False

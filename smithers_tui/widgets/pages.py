@@ -39,7 +39,7 @@ class Paged(Pane, Generic[Record]):
         def control(self) -> Paged[Any]:
             return self.pane
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.length = 0
         self.following = True
@@ -157,7 +157,7 @@ class Paged(Pane, Generic[Record]):
 class LogPane(Paged[LogLine]):
     """The live log of one attempt."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.log_of: LogOf | None = None
         self.why_empty = Safe("")

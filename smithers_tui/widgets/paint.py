@@ -48,7 +48,7 @@ class Painted(Widget):
 
     DEFAULT_CSS = "Painted { height: auto; width: 1fr; }"
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.lines: Sequence[Line] = ()
 
@@ -93,7 +93,7 @@ class Pane(ScrollView, can_focus=True):
         def control(self) -> Pane:
             return self.pane
 
-    def __init__(self, *, id: str | None = None, cursor: bool = True) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, cursor: bool = True) -> None:
         super().__init__(id=id)
         self.at = 0
         self.with_cursor = cursor
@@ -264,7 +264,7 @@ class Pane(ScrollView, can_focus=True):
 class Sheet(Pane):
     """A pane over lines that are all there."""
 
-    def __init__(self, *, id: str | None = None, cursor: bool = False) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, cursor: bool = False) -> None:
         super().__init__(id=id, cursor=cursor)
         self.lines: Sequence[Line] = ()
         self.if_empty: Line = BLANK

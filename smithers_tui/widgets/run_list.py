@@ -32,7 +32,7 @@ class RunList(Pane):
             self.before = before
             self.limit = limit
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.filter = view.Filter()
         self._known: list[RunRow] = []
@@ -104,6 +104,9 @@ class RunList(Pane):
 
     def _more(self) -> None:
         """Ask for the next page where the end of what is known comes near."""
+        if self._to_end and self._complete:
+            self._to_end = False
+            self.move(len(self._shown) - 1)
         if self._complete or self._asked is not None or not self._known:
             return
         near = int(self.scroll_y) + self.size.height + MARGIN >= len(self._shown)

@@ -12,7 +12,7 @@ from smithers_tui.widgets.paint import Pane
 
 
 class StepTree(Pane):
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._branches: list[Branch] = []
         self.following = True

@@ -148,7 +148,7 @@ def test_looking_loads_nothing_heavy(scene, words):
 @pytest.mark.parametrize("words", [("--version",), ("--help",), ("up", "--help")])
 def test_version_and_help_load_no_part_of_the_system(tmp_path, words):
     loaded = modules_after(tmp_path, *words)
-    assert not loaded & (HEAVY | {"sqlite3", "subprocess", "smithers.service", "smithers.store"})
+    assert not loaded & (HEAVY | {"sqlite3", "dataclasses", "smithers.service", "smithers.model"})
 
 
 def test_a_reader_that_leaves_ends_the_command_quietly(scene):

@@ -101,7 +101,7 @@ def test_a_filter_shows_some_and_esc_shows_all(shop: Directory, root: Path) -> N
         await shows(pilot, "✓ done", "× failed")
         await pilot.press("slash", *"redis", "enter")
         await until(pilot, lambda: pilot.app.screen.run_list.known == 1)
-        await pilot.press("slash", *" nowhere", "enter")
+        await pilot.press("slash", *" redis nowhere", "enter")
         await shows(pilot, "No run is redis nowhere", "10 others are hidden")
 
     play(make(root), script)
@@ -211,7 +211,7 @@ def test_keys_lead_to_the_run_and_the_inbox_and_back(shop: Directory, root: Path
     play(make(root), script)
 
 
-def test_Y_copies_the_command_of_this_place(shop: Directory, root: Path) -> None:
+def test_the_command_key_copies_the_command_of_this_place(shop: Directory, root: Path) -> None:
     async def script(pilot) -> None:
         await shows(pilot, "! approve")
         await pilot.press("Y")

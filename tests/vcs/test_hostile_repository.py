@@ -12,7 +12,20 @@ from smithers.vcs.repository import Repository, discover, main_checkout
 from smithers.vcs.snapshots import commit_to_branch, restore, take
 from smithers.vcs.worktrees import create, exists
 
-HOOKS = ["post-checkout", "post-index-change", "reference-transaction", "pre-commit", "commit-msg", "post-commit", "prepare-commit-msg", "post-rewrite", "pre-auto-gc", "fsmonitor-watchman", "post-merge", "pre-merge-commit"]
+HOOKS = [
+    "post-checkout",
+    "post-index-change",
+    "reference-transaction",
+    "pre-commit",
+    "commit-msg",
+    "post-commit",
+    "prepare-commit-msg",
+    "post-rewrite",
+    "pre-auto-gc",
+    "fsmonitor-watchman",
+    "post-merge",
+    "pre-merge-commit",
+]
 
 
 @pytest.fixture
@@ -153,7 +166,7 @@ def test_a_hostile_repository_inside_runs_nothing_either(
 def test_the_trap_is_one(trap: Repo, mark: Path) -> None:
     trap.write("a.txt", "dirty\n")
     trap.git("add", "-A", check=False)
-    for part in ("fsmonitor", "clean"):
+    for part in ("evil included", "evil clean", "evil process", "post-index-change"):
         assert part in mark.read_text()
 
 
@@ -169,10 +182,12 @@ def test_a_filter_of_the_person_cannot_be_replaced_by_the_repository(
 ) -> None:
     (home / ".gitconfig").write_text('[filter "up"]\n\tclean = tr a-z A-Z\n')
     repo.git("config", "filter.up.clean", f"touch '{mark}'; cat")
-    repo.git("config", "filter.up.process", f"touch '{mark}'")
     repo.write(".gitattributes", "*.up filter=up\n")
     repo.write("x.up", "shout\n")
     assert repo.tree(take(repo.top, "refs/smithers/r/1", message="m").commit)["x.up"] == "SHOUT"
+    repo.git("config", "filter.up.process", f"touch '{mark}'")
+    repo.write("x.up", "quiet\n")
+    assert repo.tree(take(repo.top, "refs/smithers/r/2", message="m").commit)["x.up"] == "quiet"
     assert not mark.exists()
 
 

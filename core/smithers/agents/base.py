@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -78,7 +78,7 @@ class Answered:
 class Failed:
     kind: FailureKind
     message: str
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     retry_after: float | None = None
     """Seconds until the provider's limit resets, if it said so."""
     exit_code: int | None = None

@@ -16,7 +16,7 @@ from smithers.agents.scripted import ScriptedAgent
 from smithers.config import AgentSpec
 from smithers.errors import AgentError
 
-_CLIS = ("claude", "codex")
+_CLIS = ("claude",)
 _PREFIXED = ("command", "scripted")
 _INSTALL = {"claude": "npm install -g @anthropic-ai/claude-code"}
 
@@ -68,7 +68,7 @@ def make(name: str, spec: AgentSpec | None, *, root: Path) -> Agent:
 
 
 def installed() -> list[str]:
-    """Names of the coding agents on PATH."""
+    """Names of the coding agents on PATH that can be driven by name alone."""
     return [name for name in _CLIS if shutil.which(name)]
 
 

@@ -39,7 +39,7 @@ Emit = Callable[[AgentEvent], None]
 Part = Mapping[str, JSON]
 
 
-class _Stop(Exception):  # noqa: N818
+class _Stop(Exception):
     """The turn ends here, badly."""
 
     def __init__(

@@ -59,7 +59,7 @@ class Context(Generic[I_co]):
         *,
         scope: str = "",
         iteration: int = 0,
-        reads: Reads | None = None,  # noqa: A002
+        reads: Reads | None = None,
     ) -> None:
         self._input = input
         self._source = source

@@ -44,7 +44,7 @@ class Rendered:
 
 def render(
     body: Callable[[Context[Any]], Step[Any]],
-    input: BaseModel,  # noqa: A002
+    input: BaseModel,
     source: Source,
     *,
     scope: str,

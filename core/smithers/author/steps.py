@@ -49,7 +49,7 @@ class Task(_Leaf[T]):
     @overload
     def __init__(
         self: Task[M],
-        id: str,  # noqa: A002
+        id: str,
         *,
         agent: str,
         prompt: str | Prompt,
@@ -63,7 +63,7 @@ class Task(_Leaf[T]):
     @overload
     def __init__(
         self: Task[str],
-        id: str,  # noqa: A002
+        id: str,
         *,
         agent: str,
         prompt: str | Prompt,
@@ -76,7 +76,7 @@ class Task(_Leaf[T]):
     ) -> None: ...
     def __init__(
         self,
-        id: str,  # noqa: A002
+        id: str,
         *,
         agent: str,
         prompt: str | Prompt,
@@ -116,7 +116,7 @@ class Call(_Leaf[T]):
 
     def __init__(
         self,
-        id: str,  # noqa: A002
+        id: str,
         fn: Callable[..., Any],
         *args: Any,
         output: type[BaseModel] | None = None,

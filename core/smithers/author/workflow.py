@@ -26,7 +26,7 @@ class Workflow(Generic[I]):
         name: str,
         summary: str,
         edits: bool,
-        input: type[I],  # noqa: A002
+        input: type[I],
     ) -> None:
         self.function = function
         self.name = name
@@ -58,7 +58,7 @@ def workflow(
     *,
     summary: str,
     edits: bool = False,
-    input: type[I] | None = None,  # noqa: A002
+    input: type[I] | None = None,
 ) -> Callable[[Callable[[Context[I]], Step[Any]]], Workflow[I]]:
     """Name a function as a workflow. Its input model is read from `ctx: Context[Model]`.
 

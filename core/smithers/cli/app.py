@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import sys
 from collections.abc import Callable, Sequence
 
-from smithers.cli import parser
+from smithers.cli import VERSION, parser
 from smithers.errors import SmithersError, UsageError
 
 INTERRUPTED = 130
@@ -37,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if words == ["--version"]:
+        sys.stdout.write(f"smithers {VERSION}\n")
+        return 0
     commands = parser.build()
     _refuse_unknown(commands, words)
     args = commands.parse_args(words)
@@ -53,6 +55,8 @@ def _refuse_unknown(commands: parser.Parser, words: list[str]) -> None:
     known = list(commands.commands)
     if first is None or first in known:
         return
+    import difflib  # noqa: PLC0415
+
     close = difflib.get_close_matches(first, known, n=1, cutoff=0.5)
     hint = f"smithers {close[0]}" if close else "smithers --help"
     raise UsageError(f"there is no command {first!a}", next=hint)

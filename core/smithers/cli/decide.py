@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from smithers.cli import forms, person, printing, where
+from smithers.cli.screen import screen_width
 from smithers.errors import NeedsPerson, Refused
 from smithers.model.gate import Answer
 from smithers.service import reading
@@ -30,7 +31,7 @@ def inbox(args: Namespace) -> int:
         for gate in gates
     ]
     least = (max(len(gate.run) + 2 for gate in gates), 8, 6, 3, 10)
-    for line in printing.table(rows, least=least, width=printing.screen_width()):
+    for line in printing.table(rows, least=least, width=screen_width()):
         printing.out(line)
     printing.note(f"next: {_command(gates[0])}")
     return 0

@@ -9,14 +9,14 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from smithers.cli import decide, follow, forms, person, printing, record, story, where
 from smithers.errors import SmithersError, UsageError
 from smithers.model.gate import Answer
 from smithers.model.run import RunStatus
-from smithers.model.step import AttemptStatus
+from smithers.model.step import AttemptStatus, StepStatus
 from smithers.process.run import run as run_helper
 from smithers.service import control, locate, reading
 from smithers.service.views import GateView, RunView, StepView
@@ -33,7 +33,7 @@ _FALLBACK_IDENTITY = {"user.name": "Smithers demo", "user.email": "demo@smithers
 _CRASH_STEP = "build[2]/code"
 _CRASH_LINES = 3
 _DEATH_SECONDS = 10.0
-_WAITS = 3
+_KEPT = (StepStatus.SUCCEEDED, StepStatus.FAILED)
 
 
 @dataclass(slots=True)
@@ -46,8 +46,6 @@ class _Watch:
     keeper: record.Keeper
     crash: bool
     yes: bool
-    frame: int = 0
-    crashed_at: str = field(default="")
 
 
 def demo(args: Namespace) -> int:
@@ -205,13 +203,10 @@ def _crash(watch: _Watch, view: RunView) -> None:
     while view.row.status is not RunStatus.INTERRUPTED and time.monotonic() < deadline:
         time.sleep(0.02)
         view = reading.run(watch.db, RUN)
-    done = [step.key for step in view.steps if step.status.ended]
-    printing.note(
-        f"  {printing.RUN_SIGNS[view.row.status]} {RUN} is {view.row.status}: finished and"
-    )
-    printing.note(f"  kept are {', '.join(done)}")
+    done = [step.key for step in view.steps if step.status in _KEPT]
+    sign = printing.RUN_SIGNS[view.row.status]
+    printing.note(f"  {sign} {RUN} is {view.row.status}. Finished and kept: {', '.join(done)}")
     printing.note(f"  smithers resume {RUN}\n")
-    watch.crashed_at = _CRASH_STEP
     control.resume(watch.root, RUN, agents={}, actor=where.actor())
 
 

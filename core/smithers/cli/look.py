@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from smithers.cli import forms, printing, where
+from smithers.cli.screen import screen_width
 from smithers.model.run import RunStatus
 from smithers.model.step import JSON
 from smithers.service import reading
@@ -45,7 +46,7 @@ def print_rows(rows: Sequence[RunRow]) -> None:
     if not rows:
         printing.note("no runs. next: smithers recipes")
         return
-    width = printing.screen_width() - _STATE_WIDTH - 2
+    width = screen_width() - _STATE_WIDTH - 2
     cells = [_cells(row) for row in rows]
     least = (max(len(row.id) for row in rows), 6, 3, 8, 3, 0)
     lines = printing.table(cells, least=least, width=width)
@@ -129,7 +130,7 @@ def _usage(row: RunRow) -> str:
 
 def _tree(steps: Sequence[StepView]) -> list[str]:
     """A line a step, in plan order."""
-    width = printing.screen_width() - 14
+    width = screen_width() - 14
     rows = [
         (
             step.key,
@@ -138,7 +139,7 @@ def _tree(steps: Sequence[StepView]) -> list[str]:
         )
         for step in steps
     ]
-    lines = printing.table(rows, least=(12, 8, 0), width=width)
+    lines = printing.table(rows, least=(12, 10, 24), width=width)
     states = (printing.step_state(step.status, 12) for step in steps)
     return [f"{state}  {line}".rstrip() for state, line in zip(states, lines, strict=True)]
 

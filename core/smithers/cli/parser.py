@@ -8,17 +8,25 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from smithers.cli import VERSION
+from smithers.cli.screen import screen_width
 from smithers.errors import UsageError
-from smithers.model.run import RunStatus
 
 _INTRO = "Durable runs of coding agents. Without a command: the terminal app, or a short status."
 _EXITS = """exit codes: 0 done (a run: succeeded), 1 failed, 2 bad arguments, 3 waits for someone or
 something, 4 cancelled, 5 refused, 124 `wait` ran out of time, 130 interrupted by Ctrl-C"""
 _RUN = "id of a run, a unique beginning of it, or @last"
 _STEP = "key of a step, such as build[2]/review"
+_WIDTH = min(screen_width() - 2, 98)
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Add = Callable[..., "Parser"]
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Knows its width: argparse would load `shutil`, and ask the terminal for each argument."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_WIDTH)
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,13 +44,17 @@ def build() -> Parser:
         prog="smithers",
         description=_INTRO,
         epilog=_EXITS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action="version", version=f"smithers {VERSION}")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(handler="home:home", json=False)
     commands = parser.add_subparsers(
-        title="commands", metavar="COMMAND", dest="command", parser_class=Parser
+        title="commands",
+        metavar="COMMAND",
+        dest="command",
+        prog="smithers",
+        parser_class=Parser,
     )
 
     def add(name: str, handler: str, summary: str, *, example: str) -> Parser:
@@ -51,7 +63,7 @@ def build() -> Parser:
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
             epilog=f"example: {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
         )
         command.add_argument(
             "--json",
@@ -330,7 +342,10 @@ def _until(text: str) -> frozenset[str]:
     return frozenset(_words(text, ["needs-me", "finished"]))
 
 
-def _statuses(text: str) -> tuple[RunStatus, ...]:
+def _statuses(text: str) -> tuple[object, ...]:
+    # Loaded when it is needed: `--version` and `--help` do without dataclasses.
+    from smithers.model.run import RunStatus  # noqa: PLC0415
+
     return tuple(RunStatus(word) for word in _words(text, [status.value for status in RunStatus]))
 
 

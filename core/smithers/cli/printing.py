@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from smithers.cli.screen import screen_width
 from smithers.clock import SYSTEM
 from smithers.model.run import RunStatus
 from smithers.model.step import StepStatus
@@ -96,11 +96,6 @@ def step_state(status: StepStatus, width: int = 0) -> str:
     return tint(f"{sign} {status}".ljust(width), sign)
 
 
-def screen_width() -> int:
-    """Columns to fill: those of the terminal, 80 for a pipe."""
-    return shutil.get_terminal_size((80, 24)).columns
-
-
 def cells(text: str) -> int:
     """Columns that a terminal gives to a text."""
     if text.isascii():
@@ -126,6 +121,18 @@ def fit(text: str, width: int) -> str:
             break
         kept += sign
     return f"{kept}…" + " " * (width - 1 - cells(kept))
+
+
+def wrapped(text: str, *, indent: int = 0, hang: int = 0) -> list[str]:
+    """Lines no wider than the screen and set in; those that a break makes, by `hang` more."""
+    from textwrap import wrap  # noqa: PLC0415
+
+    first, later = " " * indent, " " * (indent + hang)
+    lines: list[str] = []
+    for each in text.split("\n"):
+        begin = later if lines else first
+        lines += wrap(each, screen_width(), initial_indent=begin, subsequent_indent=later) or [""]
+    return lines
 
 
 def table(rows: Sequence[Sequence[str]], *, least: Sequence[int], width: int) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from smithers.cli import forms, printing, where
+from smithers.cli.screen import screen_width
 from smithers.errors import SmithersError, UsageError
 from smithers.model.run import RunStatus
 from smithers.model.step import StepStatus
@@ -197,13 +198,26 @@ def _frames(db: reading.Directory, run: str, after: int) -> Iterator[FrameView]:
 
 def frame_line(frame: FrameView) -> str:
     """`12 10:02:11 build[2]/checks failed → build[3]/code started`."""
-    loud = [change for change in frame.changes if change.status not in _QUIET]
-    loud.sort(key=lambda change: not change.status.ended)
+    loud = _loud(frame)
     shown = [_change(change) for change in loud[:_MOST_CHANGES]]
     if len(loud) > _MOST_CHANGES:
         shown.append(f"{len(loud) - _MOST_CHANGES} more")
     text = " → ".join(shown) or frame.why
     return f"{frame.n} {printing.clock_time(frame.at)} {text}"
+
+
+def _loud(frame: FrameView) -> list[Change]:
+    """What is worth a word: first what ended, from the inside out, then what that led to."""
+    quiet = set(_QUIET)
+    if any(change.status is StepStatus.FAILED for change in frame.changes):
+        quiet.add(StepStatus.SKIPPED)
+    loud = [change for change in frame.changes if change.status not in quiet]
+    return sorted(loud, key=_place)
+
+
+def _place(change: Change) -> tuple[bool, int]:
+    depth = change.key.count("/")
+    return (False, -depth) if change.status.ended else (True, depth)
 
 
 def _change(change: Change) -> str:
@@ -239,7 +253,7 @@ def _print_stat(view: DiffView) -> None:
         (each.status, each.path, "binary" if each.binary else f"+{each.added} -{each.removed}")
         for each in view.files
     ]
-    for line in printing.table(rows, least=(1, 10, 6), width=printing.screen_width()):
+    for line in printing.table(rows, least=(1, 10, 6), width=screen_width()):
         printing.out(line)
     added, removed = (sum(each.added for each in view.files), sum(e.removed for e in view.files))
     printing.out(f"{printing.plural(len(view.files), 'file')}, +{added} -{removed}")

@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from smithers.cli import doctor, forms, printing, where
+from smithers.cli.screen import screen_width
 from smithers.cli.skill import install
 from smithers.errors import UsageError
 from smithers.service import locate, starting
@@ -64,7 +65,7 @@ def recipes(args: Namespace) -> int:
         _show(found[0])
         return 0
     rows = [(each.name, where.clean(each.summary)) for each in found]
-    for line in printing.table(rows, least=(8, 20), width=printing.screen_width()):
+    for line in printing.table(rows, least=(8, 20), width=screen_width()):
         printing.out(line)
     printing.note("next: smithers recipes show NAME, smithers up NAME PROMPT")
     return 0

@@ -11,7 +11,7 @@ from smithers.service import reading
 from smithers.service.views import AttemptView, RunView, StepView
 
 _PAGE = 200
-_SPOKEN = 150
+_END = "\n"
 _SIGNS = {
     AttemptStatus.SUCCEEDED: "✓",
     AttemptStatus.FAILED: "×",
@@ -43,7 +43,14 @@ class Teller:
             self._tell_words(step, attempt.n)
             if attempt.finished_at is not None:
                 self._ended.add(place)
-                self._say(_ending(step, attempt))
+                self._say(_ending(step, attempt, self._said(step)))
+
+    def _said(self, step: StepView) -> str:
+        """What a reviewer decided: an attempt that succeeded can well say no."""
+        if not _reviewed(step):
+            return ""
+        _, approved, words = _verdict(self._db, self._run, step)
+        return ", and signed off" if approved else f", and said no: {words.split(_END)[0]}"
 
     def _tell_words(self, step: StepView, n: int) -> None:
         place = (step.key, n)
@@ -53,16 +60,17 @@ class Teller:
             self._read[place] = page[-1].n
             for line in page:
                 if step.kind is StepKind.TASK and line.kind == "text":
-                    for each in line.text.split("\n"):
-                        self._say(f"    {printing.fit(each, _SPOKEN).rstrip()}")
+                    for each in printing.wrapped(line.text, indent=4):
+                        self._say(each)
 
 
-def _ending(step: StepView, attempt: AttemptView) -> str:
+def _ending(step: StepView, attempt: AttemptView, verdict: str) -> str:
     sign = _SIGNS.get(attempt.status, "⊘")
     time = printing.took(attempt.started_at, attempt.finished_at)
     error = attempt.error.split("\n")[-1]
-    reason = f": {printing.fit(error, _SPOKEN).rstrip()}" if error else ""
-    return f"{sign} {step.key} {attempt.status} after {time}{reason}"
+    reason = f": {error}" if error else verdict
+    line = f"{sign} {step.key} {attempt.status} after {time}{reason}"
+    return "\n".join(printing.wrapped(line, hang=2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +103,7 @@ class Happened:
         ]
         lines += [f"  × {key} was red; the next prompt held the failure" for key in self.red]
         for key, words in self.refused:
-            first = words.split("\n")[0]
-            lines.append(f"  × {key} refused: {printing.fit(first, 100).rstrip()}")
+            lines += printing.wrapped(f"× {key} said no: {words}", indent=2, hang=2)
         lines += [f"  ✓ {key} signed off" for key in self.signed]
         lines += [f"  ~ {key} was interrupted, and tried again" for key in self.interrupted]
         return lines
@@ -104,7 +111,7 @@ class Happened:
 
 def summarise(db: reading.Directory, view: RunView) -> Happened:
     """What a run of `implement` went through."""
-    verdicts = [_verdict(db, view, step) for step in view.steps if _reviewed(step)]
+    verdicts = [_verdict(db, view.row.id, step) for step in view.steps if _reviewed(step)]
     return Happened(
         iterations=max((step.iteration or 0 for step in view.steps), default=0),
         red=tuple(
@@ -127,8 +134,8 @@ def _reviewed(step: StepView) -> bool:
     return generic(step.key).endswith("review") and step.status is StepStatus.SUCCEEDED
 
 
-def _verdict(db: reading.Directory, view: RunView, step: StepView) -> tuple[str, bool, str]:
-    value = reading.output(db, view.row.id, step.key)
+def _verdict(db: reading.Directory, run: str, step: StepView) -> tuple[str, bool, str]:
+    value = reading.output(db, run, step.key)
     if not isinstance(value, dict):
         return step.key, False, ""
     return step.key, value.get("approved") is True, where.clean(str(value.get("feedback", "")))

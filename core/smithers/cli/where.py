@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import pwd
 import shlex
@@ -111,5 +110,7 @@ def _decided(gate: GateView) -> str:
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """`; nearest: a, b`, or nothing."""
+    import difflib  # noqa: PLC0415
+
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f"; nearest: {', '.join(dict.fromkeys(close))}" if close else ""

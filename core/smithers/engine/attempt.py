@@ -241,7 +241,7 @@ class Attempts:
             raise CheckFailed(result)
         return result.model_dump(mode="json")
 
-    async def _task(  # noqa: PLR0913 - everything an attempt consists of
+    async def _task(
         self,
         step: PlanStep,
         leaf: Task[Any],

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from smithers.agents.base import Agent
-from smithers.agents.registry import installed, make
-from smithers.config import AgentSpec, Config
+from smithers.agents.registry import installed, make, resolve
+from smithers.config import Config
 from smithers.errors import UsageError
 
 
@@ -28,4 +28,4 @@ def name_for(role: str, given: Mapping[str, str], config: Config) -> str:
 def cast(role: str, given: Mapping[str, str], config: Config, root: Path) -> Agent:
     """The agent that plays a role now. Raises UsageError, or AgentError when it is not installed."""
     name = name_for(role, given, config)
-    return make(name, config.agents.get(name, AgentSpec(kind="")), root=root)
+    return make(name, resolve(name, config.agents), root=root)

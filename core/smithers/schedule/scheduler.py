@@ -41,7 +41,7 @@ class Scheduler:
     def __init__(
         self,
         workflow: Workflow[Any],
-        input: BaseModel,  # noqa: A002
+        input: BaseModel,
         facts: Facts,
         *,
         tree: str = "",

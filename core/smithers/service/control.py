@@ -34,7 +34,7 @@ def up(  # noqa: PLR0913 - the options of the command
     recipe: str,
     *,
     prompt: str | None,
-    input: Mapping[str, JSON] | None,  # noqa: A002
+    input: Mapping[str, JSON] | None,
     run_id: str | None,
     agents: Mapping[str, str],
     workspace: str | None,
@@ -114,7 +114,7 @@ def retry(root: Path, run: str, step: str, *, agents: Mapping[str, str], actor: 
     _wake(root, run)
 
 
-def decide(  # noqa: PLR0913 - what makes a decision
+def decide(
     root: Path,
     run: str,
     gate: str | None,

@@ -182,7 +182,7 @@ def _policy(recipe: str, config: Config) -> dict[str, str]:
     }
 
 
-def _workspace(  # noqa: PLR0913 - the facts that decide it
+def _workspace(
     root: Path,
     run_id: str,
     workflow: Workflow[Any],

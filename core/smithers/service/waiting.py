@@ -153,7 +153,7 @@ def _waiting(
     *,
     since: int | None,
     text: str,
-    next: str,  # noqa: A002
+    next: str,
     gate: str = "",
 ) -> Waiting:
     return Waiting(

@@ -49,7 +49,6 @@ _OWN_PREFIX = ("git", *_QUIET)
 
 # A section header is literal text in git's config: no match here, no filter there.
 _MAY_FILTER = re.compile(rb"\[\s*(filter|include)", re.IGNORECASE)
-_FILTER_OFF = {"clean": "", "smudge": "", "process": "", "required": "false"}
 _IDENTITY_NAMES = re.compile(r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL|DATE)")
 
 
@@ -176,12 +175,10 @@ def _filters_off(cwd: Path) -> list[tuple[str, str]]:
             local.add(key)
         elif scope != "command":
             persons[key] = value
-    # All keys of a name that the repository touches: with `process` unset, `clean` would run.
-    names = sorted({key.rpartition(".")[0] for key in local})
+    # An empty `process` of the repository's also silences the person's `clean`; so be it.
     return [
-        (f"{name}.{part}", persons.get(f"{name}.{part}", off))
-        for name in names
-        for part, off in _FILTER_OFF.items()
+        (key, persons.get(key, "false" if key.endswith(".required") else ""))
+        for key in sorted(local)
     ]
 
 

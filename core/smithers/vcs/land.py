@@ -16,10 +16,11 @@ _IN_PROGRESS = {
     "rebase-merge": ("a rebase", "git rebase --abort"),
     "rebase-apply": ("a rebase", "git rebase --abort"),
     "CHERRY_PICK_HEAD": ("a cherry-pick", "git cherry-pick --abort"),
+    "index.lock": ("another git command", "delete .git/index.lock if there is none"),
     "REVERT_HEAD": ("a revert", "git revert --abort"),
 }
 
-_CHATTER = (b"Not committing merge", b"error: Unable to write index", b"hint:", b"Merge with")
+_CHATTER = (b"Not committing merge", b"hint:", b"Merge with")
 
 
 def land(main: Path, branch: str, *, message: str) -> str:

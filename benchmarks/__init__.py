@@ -1,0 +1,1 @@
+"""The figures of the project, beside raw SQLite in the same session: `python -m benchmarks`."""

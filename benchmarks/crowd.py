@@ -1,0 +1,40 @@
+"""Many runs, made from one real one: every table that knows a run gets its rows once more for each."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from benchmarks.project import Project
+
+GENERATED = "WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < ?) "
+
+
+def crowd(project: Project, count: int) -> str:
+    """Fill the project with so many finished runs. Returns the title of the newest."""
+    project.drive("sequence", steps=4)
+    title = f"the newest of {count}"
+    db = sqlite3.connect(project.database, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+        if table == "runs":
+            _copy(db, table, names, {"seq": "seq + n", "id": "id || '-' || n"}, count - 1)
+        elif "run" in names:
+            _copy(db, table, names, {"run": "run + n"}, count - 1)
+    db.execute("UPDATE runs SET title = ? WHERE seq = (SELECT max(seq) FROM runs)", (title,))
+    db.execute("COMMIT")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    db.close()
+    return title
+
+
+def _copy(
+    db: sqlite3.Connection, table: str, names: list[str], new: dict[str, str], times: int
+) -> None:
+    values = ", ".join(new.get(name, name) for name in names)
+    # The rows are read whole first: INSERT … SELECT on one table may see what it has just written.
+    db.execute(f"CREATE TEMP TABLE one AS SELECT * FROM {table}")
+    db.execute(
+        f"{GENERATED}INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM one, k", (times,)
+    )
+    db.execute("DROP TABLE one")
