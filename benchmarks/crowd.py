@@ -1,4 +1,4 @@
-"""Many runs, made from one real one: every table that knows a run gets its rows once more for each."""
+"""Many runs, made from one real one: each table's rows of it are copied once more for each."""
 
 from __future__ import annotations
 

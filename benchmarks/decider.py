@@ -1,6 +1,6 @@
-"""A person elsewhere: `python -m benchmarks.decider ROOT RUN` approves each gate named on its input.
+"""A person elsewhere: `python -m benchmarks.decider ROOT RUN` approves each gate it reads.
 
-Prints for each the moment, in nanoseconds of the monotonic clock, at which the decision was committed.
+Prints for each when the decision was committed, in nanoseconds of the monotonic clock.
 """
 
 from __future__ import annotations

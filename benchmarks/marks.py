@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -38,7 +38,7 @@ def wait_for(path: Path, count: int, *, within: float = 120.0) -> list[Mark]:
 def wait_for_growth(path: Path, size: int, *, within: float = 120.0) -> None:
     """Until the file is longer. Cheaper than reading all of it again and again."""
     deadline = time.monotonic() + within
-    while not path.exists() or os.stat(path).st_size <= size:
+    while not path.exists() or path.stat().st_size <= size:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{path} does not grow")
         time.sleep(0.001)
@@ -55,4 +55,4 @@ def pace(marks: Sequence[Mark]) -> tuple[float, float]:
 
 def typical(marks: Sequence[Mark]) -> float:
     """Milliseconds of the step in the middle: a stall of the disk does not move it."""
-    return median(later.at - earlier.at for earlier, later in zip(marks, marks[1:])) / 1e6  # noqa: B905
+    return median(later.at - earlier.at for earlier, later in pairwise(marks)) / 1e6

@@ -1,4 +1,4 @@
-"""A run directory to measure in, and engines to drive its runs: here in this process, or as real ones."""
+"""A run directory to measure in, and engines for its runs: in this process, or real ones."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Project:
         return run
 
     def drive(self, workflow: str, *, steps: int, wide: int = 64) -> Driven:
-        """Run it to its end in this process, as the engine's process would. Raises RuntimeError otherwise."""
+        """Run it to its end in this process, as an engine would. Raises RuntimeError otherwise."""
         run = self.create(workflow, steps=steps, wide=wide)
         store = Store(self.state)
         lease = claim(store, run, me(), now=SYSTEM.now(), replaceable=lambda _: False)

@@ -1,6 +1,6 @@
-"""The least that SQLite asks of anybody: one transaction with an INSERT and an UPDATE for each step.
+"""The least SQLite asks of anybody: one transaction with an INSERT and an UPDATE for each step.
 
-As a program, `python -m benchmarks.raw FILE` reads every step of FILE, writes one more and prints when it had.
+As a program, `python -m benchmarks.raw FILE`: read every step, write one more, print when.
 """
 
 from __future__ import annotations
@@ -8,10 +8,13 @@ from __future__ import annotations
 import sqlite3
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 SCHEMA = """
-CREATE TABLE step (run INTEGER, key TEXT, status TEXT, value TEXT, at INTEGER, PRIMARY KEY (run, key)) WITHOUT ROWID;
+CREATE TABLE step (
+    run INTEGER, key TEXT, status TEXT, value TEXT, at INTEGER, PRIMARY KEY (run, key)
+) WITHOUT ROWID;
 CREATE TABLE run (id INTEGER PRIMARY KEY, status TEXT, done INTEGER, at INTEGER);
 INSERT INTO run VALUES (1, 'running', 0, 0);
 """
@@ -36,7 +39,7 @@ def commits(path: Path, steps: int, *, together: int | None = None) -> float:
     commits = together or steps
     bounds = [round(steps * number / commits) for number in range(commits + 1)]
     began = time.monotonic_ns()
-    for low, high in zip(bounds, bounds[1:]):  # noqa: B905
+    for low, high in pairwise(bounds):
         db.execute("BEGIN IMMEDIATE")
         for number in range(first + low, first + high):
             db.execute(INSERT, (f"s{number}", str(number), began))

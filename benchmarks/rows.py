@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A ceiling, of the figure itself (`unit`) or of its ratio to the reference (`of` is `ratio`)."""
+    """A ceiling of the figure itself, or, where `of` is `ratio`, of its ratio to the reference."""
 
     most: float
     unit: str = ""

@@ -37,7 +37,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=_take,
+            preexec_fn=_take,  # noqa: PLW1509
         )
         os.close(slave)
 

@@ -1,4 +1,4 @@
-"""What the benchmarks run. Loaded by engines as a file of its own, so it knows only the authoring API."""
+"""What the benchmarks run. Engines load it as a file, so it knows only the authoring API."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from smithers import Approval, Call, Context, Loop, Parallel, Sequence, Step, wo
 class Size(BaseModel):
     steps: int = 1
     marks: str = ""
-    """File that gets a line for each step that starts; the in-process engine's is removed with its folder."""
+    """File that gets a line for each step that starts."""
     hold: str = ""
     """While this file exists, the last step waits."""
     wide: int = 64
@@ -24,7 +24,7 @@ _open: dict[str, int] = {}
 
 
 def note(path: str, number: int) -> None:
-    """`number monotonic_ns process_ns`: when the step began, and what its process had used by then."""
+    """`number monotonic_ns process_ns`: when a step began, what its process had used by then."""
     if path not in _open:
         _open[path] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(_open[path], b"%d %d %d\n" % (number, time.monotonic_ns(), time.process_time_ns()))
@@ -37,7 +37,7 @@ async def step(path: str, number: int) -> int:
 
 async def last(path: str, number: int, hold: str) -> int:
     note(path, number)
-    while hold and Path(hold).exists():
+    while hold and Path(hold).exists():  # noqa: ASYNC110, ASYNC240 - another process ends it
         await asyncio.sleep(0.01)
     return number
 

@@ -1,4 +1,4 @@
-"""The terminal app over ten thousand runs: first paint, keys, memory, what it uses while nothing happens."""
+"""The terminal app over ten thousand runs: first paint, keys, memory, and what idling uses."""
 
 from __future__ import annotations
 

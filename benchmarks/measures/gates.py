@@ -51,7 +51,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def _latencies(project: Project, count: int, *, held: bool) -> tuple[list[float], int]:
-    """Milliseconds of each decision, and how many times an engine was still there once it had parked."""
+    """Milliseconds of each decision, and how often an engine was still there once parked."""
     run = project.create("gates", steps=count, held=held)
     path = project.marks(run)
     person = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Kill an engine after many finished steps; from the start of the next one to the first step that is new."""
+"""Kill an engine after many finished steps: from the start of the next to its first new step."""
 
 from __future__ import annotations
 

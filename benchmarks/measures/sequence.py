@@ -1,4 +1,4 @@
-"""Trivial steps one after the other: time and processor a step, and whether a late one costs more."""
+"""Trivial steps in sequence: time and processor a step, and whether a late one costs more."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 def interleaved(
     settings: Settings, workflow: str, steps: int, times: int
 ) -> tuple[list[Driven], list[float]]:
-    """The runs, and beside each what raw SQLite needs a step for as many commits, before and after it."""
+    """The runs, and beside each what raw SQLite needs a step, before and after it."""
     runs, raws = [], []
     for _ in range(times):
         folder = settings.place(workflow)

@@ -12,8 +12,12 @@ from benchmarks.rows import Row, budgets
 from benchmarks.settings import Settings
 
 
+STEPS = 1_000
+"""Also when it must be quick: a file grows by whole pages."""
+
+
 def rows(settings: Settings) -> Iterator[Row]:
-    steps = settings.size(1_000)
+    steps = STEPS
     folder = settings.place("bytes")
     project = Project(folder)
     empty = project.size()

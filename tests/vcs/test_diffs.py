@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Repo
+from vcs_repo import Repo
 
 from smithers.errors import VcsError
 from smithers.vcs.diffs import Changed, files, patch

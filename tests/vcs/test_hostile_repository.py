@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Repo
+from vcs_repo import Repo
 
 from smithers.vcs.diffs import files, patch
 from smithers.vcs.git import git

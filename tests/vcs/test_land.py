@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Repo
+from vcs_repo import Repo
 
 from smithers.errors import LandRefused
 from smithers.vcs.land import describe, land

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Repo
+from vcs_repo import Repo
 
 from smithers.errors import VcsError
 from smithers.vcs import layout

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import Repo
+from vcs_repo import Repo
 
 from smithers.errors import VcsError
 from smithers.vcs import git as git_module

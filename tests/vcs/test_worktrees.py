@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Repo
+from vcs_repo import Repo
 
 from smithers.errors import VcsError
 from smithers.vcs.repository import Repository, discover

@@ -93,7 +93,7 @@ class Attempts:
                 case Approval() | Loop():
                     raise AssertionError(f"{step.key} is not work")
             ended = await self._guard(step, attempt, before, work)
-            await self._clean_up(ended, log, work)
+            await self._clean_up(ended, log)
             if ended.attempt.error:
                 log.write("engine", "error", ended.attempt.error)
             return ended
@@ -164,7 +164,7 @@ class Attempts:
             default=self.config.limits.retries,
         )
 
-    async def _clean_up(self, ended: Ended, log: AttemptLog, work: _Work) -> None:
+    async def _clean_up(self, ended: Ended, log: AttemptLog) -> None:
         """No process outlives its attempt; then the files are read once more."""
         left = await asyncio.to_thread(sweep.sweep, {ended.attempt.token})
         sweep.reap_adopted(())

@@ -47,7 +47,7 @@ async def within(
     *,
     clock: Clock,
     pulse: Pulse,
-    timeout: float | None,
+    timeout: float | None,  # noqa: ASYNC109 - by our clock, not the loop's
     stall: float | None,
 ) -> T:
     """The result of `work`. Past a limit it is cancelled, waited for, and OutOfTime raised."""

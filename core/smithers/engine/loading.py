@@ -114,7 +114,7 @@ def _pick(source: Source, found: dict[str, Workflow[Any]]) -> Workflow[Any]:
         )
     raise UsageError(
         f"{source.path} holds {len(found)} workflows",
-        next=f"say which: {source.path.name}:{sorted(found)[0]}",
+        next=f"say which: {source.path.name}:{min(found)}",
     )
 
 

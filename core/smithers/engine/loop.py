@@ -61,6 +61,7 @@ class Loop:
         self._rev = -1
         self._wake_at: int | None = None
         self._leaving = False
+        self._broken: BaseException | None = None
 
     async def run(self) -> None:
         """Until the run has ended or waits for something outside. Raises LeaseLost, StoreError."""
@@ -70,6 +71,8 @@ class Loop:
                 await self._until_news()
                 if watch.done():
                     watch.result()
+                if self._broken is not None:
+                    raise self._broken
         finally:
             watch.cancel()
             await self._stop(list(self._tasks))
@@ -200,9 +203,11 @@ class Loop:
         """Give the lease back with the last frame, unless something came from outside meanwhile."""
         if move.status is RunStatus.SUCCEEDED and self._workspace.own:
             run = self._facts.run
-            commit_to_branch(
-                self._workspace.path, f"{run.title}\n\nRun {run.id} of recipe {run.recipe}."
-            )
+            message = f"{run.title}\n\nRun {run.id} of recipe {run.recipe}."
+            try:
+                commit_to_branch(self._workspace.path, message)
+            except SmithersError as error:
+                move.reason = f"done, but not committed to its branch: {error.what}"
         if self._drive.commit(move, now=self._clock.now(), release_at=self._rev):
             self._on_frame()
             return True
@@ -255,7 +260,11 @@ class Loop:
         if self._tasks.get(key) is task:
             del self._tasks[key]
         if not task.cancelled():
-            self._ended.append(task.result())
+            problem = task.exception()
+            if problem is None:
+                self._ended.append(task.result())
+            else:
+                self._broken = problem
         self._news.set()
 
     async def _stop(self, keys: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias, TypeVar
 
 Number = TypeVar("Number", int, float)
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 _ITERATION = re.compile(r"\[\d+\]")
 
@@ -134,8 +134,8 @@ class Attempt:
     """Counts against the step's retries."""
     retry_at: int | None = None
     """Set when it failed and another try is due; None when its failure is final."""
-    reopened: bool = False
-    """A person asked for another try after a final failure."""
+    reopened: str = ""
+    """Who asked for another try after this failure, or nobody."""
     exit_code: int | None = None
     error: str = ""
     agent: str = ""

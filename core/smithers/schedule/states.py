@@ -38,18 +38,13 @@ def state_of(step: PlanStep, view: View) -> StepState:
         return SUCCEEDED
     attempts = facts.attempts.get(step.key)
     tried = _tried(attempts[-1]) if attempts else None
-    if tried is not None and tried.status is StepStatus.RUNNING:
-        return tried
-    if facts.run.intent is Intent.CANCEL and not (tried and tried.status.ended):
+    if facts.run.intent is Intent.CANCEL and (tried is None or tried.wake_at is not None):
         return StepState(StepStatus.CANCELLED, "the run was cancelled")
     if tried is not None:
         return tried
-    if step.key not in view.iterations:
-        blocked = _before(step, view.states)
-        if blocked is not None:
-            return blocked
-        if not step.when:
-            return StepState(StepStatus.SKIPPED, "its condition is false", ok=True)
+    blocked = None if step.key in view.iterations else _before(step, view.states)
+    if blocked is not None:
+        return blocked
     match step.kind:
         case StepKind.APPROVAL:
             return _approval(step, last_gate(facts, step.key))
@@ -82,7 +77,9 @@ def _before(step: PlanStep, states: Mapping[str, StepState]) -> StepState | None
             pending = True
         elif not state.ok:
             return StepState(StepStatus.SKIPPED, f"{key} {state.status}")
-    return PENDING if pending else None
+    if pending:
+        return PENDING
+    return None if step.when else StepState(StepStatus.SKIPPED, "its condition is false", ok=True)
 
 
 def last_gate(facts: Facts, key: str) -> Gate | None:

@@ -109,8 +109,7 @@ def retry(root: Path, run: str, step: str, *, agents: Mapping[str, str], actor: 
     with _store(root) as store:
         if agents:
             runs.cast(store, run, agents)
-        runs.reopen(store, run, step)
-    del actor
+        runs.reopen(store, run, step, actor=actor)
     _wake(root, run)
 
 

@@ -6,6 +6,7 @@ import ast
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -226,7 +227,7 @@ class _NoHands:
         raise AssertionError(step.key)
 
     def open(self, request: GateRequest) -> Gate:
-        raise _GateReached
+        raise _GateReached(request.key)
 
 
 class _GateReached(Exception):
@@ -238,10 +239,8 @@ def _rehearse(
 ) -> None:
     """Render what would open first, and see that the roles in it can be played."""
     scheduler = Scheduler(workflow, given, Facts(run))
-    try:
+    with suppress(_GateReached):
         scheduler.advance(_NoHands(), now=run.created_at, cap=0)
-    except _GateReached:
-        pass
     roles = {
         str(step.spec.get("agent"))
         for step in scheduler.facts.plan.values()

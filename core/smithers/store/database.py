@@ -189,12 +189,7 @@ class Store:
             try:
                 yield db
                 self._crossing("before")
-                if self._inode() != self._identity:
-                    raise StoreGone(
-                        f"{self.path} was deleted, moved or replaced while it was open",
-                        kept="nothing of what came after",
-                        next="put the file back, or `smithers init` and start again",
-                    )
+                self._check_identity()
                 db.execute("COMMIT")
             except BaseException:
                 if db.in_transaction:
@@ -202,6 +197,15 @@ class Store:
                 raise
             self._crossing("after")
             self._checkpoint()
+
+    def _check_identity(self) -> None:
+        """A commit into a file that nobody else can find would be acknowledged and lost."""
+        if self._inode() != self._identity:
+            raise StoreGone(
+                f"{self.path} was deleted, moved or replaced while it was open",
+                kept="nothing of what came after",
+                next="put the file back, or `smithers init` and start again",
+            )
 
     def _checkpoint(self) -> None:
         """Move the log into the database once it is long. The only place that does; the lock is held."""

@@ -191,19 +191,19 @@ def cast(store: Store, run_id: str, agents: Mapping[str, str]) -> None:
         )
 
 
-def reopen(store: Store, run_id: str, key: str) -> Run:
+def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
     """Let a failed step be tried again, and its run go on. Raises Refused when it did not fail."""
     with store.write() as db:
         run = get(store, run_id)
         row = db.execute(
-            "SELECT a.n, a.status, s.status FROM steps AS s LEFT JOIN attempts AS a "
+            "SELECT a.n, s.status FROM steps AS s LEFT JOIN attempts AS a "
             "ON a.run = s.run AND a.key = s.key "
             "WHERE s.run = (SELECT seq FROM runs WHERE id = ?) AND s.key = ? ORDER BY a.n DESC LIMIT 1",
             (run_id, key),
         ).fetchone()
         if row is None:
             raise Refused(f"run {run_id} has no step {key!r}", next=f"smithers inspect {run_id}")
-        number, tried, status = row
+        number, status = row
         if (
             number is None
             or status not in {"failed", "retrying"}
@@ -215,9 +215,9 @@ def reopen(store: Store, run_id: str, key: str) -> Run:
                 next=f"smithers why {run_id}",
             )
         db.execute(
-            "UPDATE attempts SET reopened = 1 WHERE run = (SELECT seq FROM runs WHERE id = ?) "
+            "UPDATE attempts SET reopened = ? WHERE run = (SELECT seq FROM runs WHERE id = ?) "
             "AND key = ? AND n = ?",
-            (run_id, key, number),
+            (actor, run_id, key, number),
         )
         db.execute(
             "UPDATE runs SET rev = rev + 1, intent = 'go', finished_at = NULL, error = '', "

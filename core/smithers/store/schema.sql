@@ -103,7 +103,7 @@ CREATE TABLE attempts (
     finished_at INTEGER,
     charged INTEGER NOT NULL DEFAULT 1,
     retry_at INTEGER,
-    reopened INTEGER NOT NULL DEFAULT 0,
+    reopened TEXT NOT NULL DEFAULT '',  -- who asked for another try after it failed
     exit_code INTEGER,
     error TEXT NOT NULL DEFAULT '',
     agent TEXT NOT NULL DEFAULT '',

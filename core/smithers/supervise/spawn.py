@@ -20,7 +20,7 @@ READY_SECONDS = 10.0
 
 
 def inside_attempt() -> bool:
-    """This process belongs to an attempt: an engine started from here would die with it."""
+    """Whether this process belongs to an attempt: an engine started from here would die with it."""
     return bool(os.environ.get("SMITHERS_RUN"))
 
 

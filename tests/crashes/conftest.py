@@ -1,0 +1,3 @@
+"""Engines are real here, and so is everything that they drive."""
+
+from tests.running import workshop as workshop
