@@ -211,13 +211,12 @@ class Workshop:
         lines = reading.log(self.db, run, step, attempt)
         return "\n".join(f"{line.kind}: {line.text}" for line in lines)
 
-    def prompts(self, step: str, attempt: int | None = None, run: str = "r") -> list[str]:
+    def prompts(self, step: str, attempt: int = 1, run: str = "r") -> list[str]:
         """What the agent was asked, turn by turn, as the log has it."""
-        found: list[str] = []
-        for line in reading.log(self.db, run, step, attempt):
-            if line.kind == "prompt":
-                found.append(line.text)
-        return found
+        (found,) = [each for each in self.view(run).steps if each.key == step]
+        (tried,) = [each for each in found.attempts if each.n == attempt]
+        records = [json.loads(line) for line in Path(tried.log).read_text().splitlines()]
+        return [record["d"] for record in records if record["k"] == "prompt"]
 
     def tell(self) -> str:
         """All that helps to see why a test failed."""

@@ -1,4 +1,7 @@
-"""Smithers: durable runs of coding agents. `import smithers` is the authoring API, and only that."""
+"""Smithers: durable runs of coding agents.
+
+`import smithers` is the authoring API, and only that.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -21,7 +21,10 @@ from __future__ import annotations
 
 
 class SmithersError(Exception):
-    """Base of all. `what` happened, what is `kept`, the `next` command or step; `code` is stable."""
+    """Base of all.
+
+    `what` happened, what is `kept`, the `next` command or step; `code` is stable.
+    """
 
     code = "error"
     exit_code = 1

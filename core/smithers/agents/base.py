@@ -1,4 +1,7 @@
-"""The interface that every agent fulfils: a turn goes in, events stream out, one verdict ends it."""
+"""The interface that every agent fulfils.
+
+A turn goes in, events stream out, one verdict ends it.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""What a workflow says: steps, contexts, renders. Pure but for prompt files; knows no store and no engine."""
+"""What a workflow says: steps, contexts, renders.
+
+Pure but for prompt files; knows no store and no engine.
+"""

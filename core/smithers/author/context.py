@@ -183,7 +183,10 @@ class Context(Generic[I_co]):
         return prefix + leaf
 
     def _iterated(self, prefix: str, name: str) -> list[str]:
-        """Keys of a step in each iteration: of the loop that the path names, or of the one we are in."""
+        """Keys of a step in each iteration.
+
+        Of the loop that the path names, or of the one we are in.
+        """
         *loops, leaf = name.split("/")
         if loops:
             loop = prefix + "/".join(loops)
@@ -222,7 +225,8 @@ class Context(Generic[I_co]):
             return model.model_validate(value)
         except ValidationError as error:
             raise RenderError(
-                f"the kept output of {key} no longer fits {model.__name__}: {error.errors()[0]['msg']}",
+                f"the kept output of {key} no longer fits {model.__name__}: "
+                f"{error.errors()[0]['msg']}",
                 kept="the output as it was recorded",
                 next=f"give the fields of {model.__name__} that came later a default",
             ) from error

@@ -10,9 +10,9 @@ from smithers.errors import RenderError
 
 
 class Prompt:
-    """`Prompt("coder.md", goal=…)`: the file is found beside the workflow's own, and is a Jinja template.
+    """`Prompt("coder.md", goal=…)`: a Jinja template, found beside the workflow's own file.
 
-    No escaping, and a name that is missing is an error: a prompt with a hole in it must not be sent.
+    Nothing is escaped. A name without a value is an error: a prompt with a hole is not sent.
     """
 
     def __init__(self, file: str, **values: Any) -> None:

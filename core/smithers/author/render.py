@@ -122,7 +122,8 @@ class _Flattening:
         editing = [child for child in step.steps if _has_task(child)]
         if self._edits and len(editing) > 1:
             raise RenderError(
-                f"{step.at}: Parallel holds {len(editing)} branches with a Task that share one workspace",
+                f"{step.at}: Parallel holds {len(editing)} branches with a Task "
+                "that share one workspace",
                 next="put them in a Sequence: two agents would overwrite each other's files",
             )
         outer = self._limits
@@ -204,7 +205,8 @@ class _Flattening:
                 return prefix + name
         known = {key.removeprefix(self._prefix) for key in self.rendered.steps}
         raise RenderError(
-            f"{leaf.at}: {leaf.id!r} needs {name!r}, which no step here has as id{_nearest(name, known)}",
+            f"{leaf.at}: {leaf.id!r} needs {name!r}, which no step here has as "
+            f"id{_nearest(name, known)}",
             next=_FIX_ID,
         )
 
@@ -272,7 +274,8 @@ def _spec(leaf: Leaf) -> tuple[StepKind, dict[str, JSON]]:
         case Loop():
             if isinstance(leaf.max_iterations, bool) or leaf.max_iterations < 1:
                 raise RenderError(
-                    f"{leaf.at}: loop {leaf.id!r} has no bound (max_iterations={leaf.max_iterations!r})",
+                    f"{leaf.at}: loop {leaf.id!r} has no bound "
+                    f"(max_iterations={leaf.max_iterations!r})",
                     next="give max_iterations a number from 1",
                 )
             return StepKind.LOOP, {"max": leaf.max_iterations, "on_exhausted": leaf.on_exhausted}
@@ -287,7 +290,7 @@ def _check_output(output: object, leaf: Leaf) -> None:
 
 
 def _digest(prompt: str | Prompt) -> str:
-    """Distinguishes prompts by what was put in, so that a change of plan is seen without reading files."""
+    """Tell prompts apart by what was put in; no file is read for it."""
     if isinstance(prompt, str):
         said = prompt
     else:

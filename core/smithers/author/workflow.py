@@ -70,8 +70,12 @@ def workflow(
         if model is None:
             code = function.__code__
             raise RenderError(
-                f"{code.co_filename}:{code.co_firstlineno}: workflow {name!r} does not say what its input is",
-                next="annotate its parameter: def workflow(ctx: Context[MyInput]), or pass input=MyInput",
+                f"{code.co_filename}:{code.co_firstlineno}: workflow {name!r} does "
+                "not say what its input is",
+                next=(
+                    "annotate its parameter: def workflow(ctx: Context[MyInput]), or "
+                    "pass input=MyInput"
+                ),
             )
         return Workflow(
             function, name=name, summary=summary, edits=edits, input=typing.cast("type[I]", model)

@@ -1,1 +1,4 @@
-"""What happens: the loop of one run, and the attempts it starts. Effects live here; decisions do not."""
+"""What happens: the loop of one run, and the attempts it starts.
+
+Effects live here; decisions do not.
+"""

@@ -1,4 +1,7 @@
-"""One attempt, from its first snapshot to its verdict. Whatever happens inside, it ends in exactly one."""
+"""One attempt, from its first snapshot to its verdict.
+
+Whatever happens inside, it ends in exactly one.
+"""
 
 from __future__ import annotations
 
@@ -280,7 +283,7 @@ class Attempts:
         return value
 
     async def _start_over(self, old: Interrupted, work: _Work) -> str:
-        """Keep what an interrupted attempt left, set the files back if that is safe, say what was done."""
+        """Keep what an interrupted attempt left, set the files back if safe, and say what was done."""
         note = "An earlier attempt at this task was interrupted before it ended."
         if not self.workspace.tracked:
             return f"{note} Its changes, if any, are still in the files: look before you edit."

@@ -31,7 +31,10 @@ class Budget:
             self.worked_ms += max(0, attempt.finished_at - attempt.started_at)
 
     def over(self, gates: Iterable[Gate], running: Iterable[int], now: int) -> str:
-        """What is used up, in words, or nothing. `running` are the start times of attempts in flight."""
+        """What is used up, in words, or nothing.
+
+        `running` are the start times of attempts in flight.
+        """
         share = 1 + sum(
             gate.decision is not None and gate.decision.answer is Answer.APPROVE for gate in gates
         )

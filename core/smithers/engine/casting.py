@@ -21,11 +21,17 @@ def name_for(role: str, given: Mapping[str, str], config: Config) -> str:
         return found[0]
     raise UsageError(
         f"nobody plays the role {role!r}",
-        next=f"install claude, or say `--agent {role}=AGENT`, or set [roles] {role} in .smithers/config.toml",
+        next=(
+            f"install claude, or say `--agent {role}=AGENT`, or set [roles] {role} in "
+            ".smithers/config.toml"
+        ),
     )
 
 
 def cast(role: str, given: Mapping[str, str], config: Config, root: Path) -> Agent:
-    """The agent that plays a role now. Raises UsageError, or AgentError when it is not installed."""
+    """The agent that plays a role now.
+
+    Raises UsageError, or AgentError when it is not installed.
+    """
     name = name_for(role, given, config)
     return make(name, resolve(name, config.agents), root=root)

@@ -1,4 +1,7 @@
-"""Time limits of an attempt, by the clock that stands still in suspend: a closed lid is no stall."""
+"""Time limits of an attempt, by the clock that stands still in suspend.
+
+A closed lid is no stall.
+"""
 
 from __future__ import annotations
 

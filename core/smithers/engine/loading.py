@@ -1,4 +1,7 @@
-"""Finding a recipe and importing its workflow. Importing runs its code: reading commands never come here."""
+"""Finding a recipe and importing its workflow.
+
+Importing runs its code: reading commands never come here.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,10 @@ def catalogue(root: Path) -> dict[str, Path]:
 
 
 def locate(root: Path, recipe: str) -> Source:
-    """What `recipe` names: a file if it has a `/` or ends in `.py`, else a recipe. Raises UsageError."""
+    """What `recipe` names: a file if it has a `/` or ends in `.py`, else a recipe.
+
+    Raises UsageError.
+    """
     head, _, name = recipe.partition(":")
     if recipe.startswith("recipe:"):
         head, name = name, ""

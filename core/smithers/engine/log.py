@@ -12,7 +12,10 @@ MOST_BYTES = 256 * 1024 * 1024
 
 
 class AttemptLog:
-    """Appends to `<attempt>.jsonl`. Bounded: past the limit one notice is written, and nothing more."""
+    """Appends to `<attempt>.jsonl`.
+
+    Bounded: past the limit one notice is written, and nothing more.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,7 @@
-"""The loop of one run: render, schedule, persist, execute, and again. Everything in memory can be lost."""
+"""The loop of one run: render, schedule, persist, execute, and again.
+
+Everything in memory can be lost.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,10 @@ class Loop:
             await self._stop(list(self._tasks))
 
     def leave(self) -> None:
-        """Be asked to go. What runs is stopped and reads as interrupted, for another engine to take up."""
+        """Be asked to go.
+
+        What runs is stopped and reads as interrupted, for another engine to take up.
+        """
         self._leaving = True
         self._news.set()
 
@@ -115,7 +121,10 @@ class Loop:
     # -- facts --
 
     def _load(self) -> None:
-        """Read all there is to know, and make the plan afresh. Raises UsageError for a broken workflow."""
+        """Read all there is to know, and make the plan afresh.
+
+        Raises UsageError for a broken workflow.
+        """
         facts = runs.facts(self._store, self._drive.lease.run)
         root = Path(facts.run.root)
         self._rev = facts.run.rev

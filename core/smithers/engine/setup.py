@@ -1,4 +1,7 @@
-"""What a project wants done in a fresh worktree before anything works in it: `[workspace] setup`."""
+"""What a project wants done in a fresh worktree before anything works in it.
+
+`[workspace] setup`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from smithers.process.marks import Mark
 
 
 async def set_up(inheritance: Inheritance, state: Path, clock: Clock) -> None:
-    """Run the command once, in a worktree that was just made. Raises SmithersError when it fails."""
+    """Run the command once, in a worktree that was just made.
+
+    Raises SmithersError when it fails.
+    """
     run = inheritance.workspace.run
     command = load(Path(run.root)).workspace.setup
     if not command or not inheritance.made:

@@ -1,4 +1,7 @@
-"""The first thing an engine does with a run: have its files there, and end what a dead engine left behind."""
+"""The first thing an engine does with a run.
+
+Have its files there, and end what a dead engine left behind.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Inheritance:
 
 
 def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
-    """Raises SmithersError when a process of a dead attempt will not die, or the files cannot be had."""
+    """End what a dead engine left. Raises SmithersError when it will not die, or files are missing."""
     facts = runs.facts(store, run_id)
     last = [attempts[-1] for attempts in facts.attempts.values()]
     running = [attempt for attempt in last if attempt.status is AttemptStatus.RUNNING]

@@ -1,4 +1,7 @@
-"""The conversation of one attempt with its agent: the task, then at most two turns that repair its answer."""
+"""The conversation of one attempt with its agent.
+
+The task, then at most two turns that repair its answer.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,10 @@ class Conversation:
         self._resume = True
 
     async def answer(self, note: str) -> JSON:
-        """The validated answer. Raises TurnFailed, or OutOfTime. Sets `lost` and returns None, once."""
+        """The validated answer.
+
+        Raises TurnFailed, or OutOfTime. Sets `lost` and returns None, once.
+        """
         task = self._text()
         prompt, problem = self._opening(task, note), ""
         self._scratch.mkdir(parents=True, exist_ok=True)

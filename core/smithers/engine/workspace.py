@@ -22,7 +22,10 @@ class Reading:
 
 
 class Workspace:
-    """Where attempts work. Without a repository there is nothing to snapshot, and it says so once."""
+    """Where attempts work.
+
+    Without a repository there is nothing to snapshot, and it says so once.
+    """
 
     def __init__(self, run: Run, repository: Repository | None) -> None:
         self.run = run
@@ -64,7 +67,7 @@ class Workspace:
 
 
 def prepare(run: Run) -> tuple[Run, Workspace, bool]:
-    """Have the run's workspace there. Returns the run with what was found out, and whether it was made.
+    """Have the run's workspace there; returns the run with what was found out, and if it is new.
 
     Raises VcsError with the cure when git will not.
     """

@@ -33,7 +33,10 @@ _ENDED = frozenset(
 
 
 class Intent(StrEnum):
-    """What was last asked of a run. The engine obeys; a paused or cancelled run is never restarted."""
+    """What was last asked of a run.
+
+    The engine obeys; a paused or cancelled run is never restarted.
+    """
 
     GO = "go"
     PAUSE = "pause"

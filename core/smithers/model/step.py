@@ -69,7 +69,10 @@ class AttemptStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """One step as a render placed it: all that a schedule needs to know, and nothing of the author's."""
+    """One step as a render placed it.
+
+    All that a schedule needs to know, and nothing of the author's.
+    """
 
     key: str
     scope: str

@@ -88,7 +88,7 @@ class Board:
         return True
 
     def drop_unseen(self, scope: str, wanted: Iterable[str]) -> None:
-        """Persisted steps of a scope that its first render since the start does not want any more."""
+        """Let go of persisted steps that the first render of their scope does not want any more."""
         for key in self._unseen.pop(scope, ()):
             if key not in wanted:
                 self._persisted.pop(key, None)

@@ -48,7 +48,8 @@ def next_move(step: PlanStep, number: int, facts: Facts) -> Move:
             scope,
             GateKind.EXHAUSTED,
             f"{step.key} is not done after {number} iterations",
-            f"approve: {step.spec.get('max')} more; deny: the loop fails; `smithers stop` ends it well",
+            f"approve: {step.spec.get('max')} more; deny: the loop fails; `smithers "
+            "stop` ends it well",
         )
     if _unchanged(step, number, facts) and not _waved_on(scope, facts):
         return _ask(

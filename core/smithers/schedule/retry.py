@@ -21,7 +21,7 @@ def retry_at(
     jitter: float,
     default: int | None = None,
 ) -> int | None:
-    """When to try again after one more charged failure, in ms since 1970; None when the tries are used up.
+    """When to try again after one more charged failure, in ms since 1970; None: no tries left.
 
     `attempts` are those before this one. Attempts before the last reopening do not count.
     """

@@ -1,8 +1,9 @@
 """The plan of one run, kept in step with its facts: what changed, what may start, what must stop.
 
-Work is proportional to what changed. A step is looked at when one of those before it has ended, when a fact of
-its own arrived, or when a render placed it; a scope is rendered when it opens and when something it read changed.
-Making a fresh scheduler from the same facts gives the same states, which is how a run resumes.
+Work is proportional to what changed. A step is looked at when one of those before it has ended,
+when a fact of its own arrived, or when a render placed it; a scope is rendered when it opens and
+when something it read changed. Making a fresh scheduler from the same facts gives the same states,
+which is how a run resumes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ from smithers.schedule.states import last_gate, red, state_of, verdict
 
 
 class Scheduler:
-    """States of one run's steps, and what follows. Pure: time is given, only `Hands` do anything."""
+    """States of one run's steps, and what follows.
+
+    Pure: time is given, only `Hands` do anything.
+    """
 
     def __init__(
         self,
@@ -48,7 +52,10 @@ class Scheduler:
     ) -> None:
         self.facts = facts
         self.tree = tree
-        """The workspace's files as one hash, as the last attempt left them; empty where there is none."""
+        """The workspace's files as one hash, as the last attempt left them.
+
+        Empty where there is none.
+        """
         self.authors: dict[str, Leaf] = {}
         self._workflow = workflow
         self._input = input
@@ -100,7 +107,10 @@ class Scheduler:
     # -- the round --
 
     def advance(self, hands: Hands, *, now: int, cap: int) -> Decision:
-        """Bring states up to the facts, begin what may begin, and say what follows. Raises RenderError."""
+        """Bring states up to the facts, begin what may begin, and say what follows.
+
+        Raises RenderError.
+        """
         board = self._board
         self._follow()
         board.due(now)
@@ -174,7 +184,10 @@ class Scheduler:
         held.reads = reads
 
     def _reopen(self, step: PlanStep) -> None:
-        """After a resume: the iterations that were opened are those with a verdict, and the next one."""
+        """After a resume.
+
+        The iterations that were opened are those with a verdict, and the next one.
+        """
         if step.key in self.facts.outputs:
             return
         number = 0
@@ -214,7 +227,7 @@ class Scheduler:
                 return state_of(step, self)
 
     def _still_blocked(self, step: PlanStep) -> bool:
-        """Nothing can have changed for a step without facts of its own while others before it go on."""
+        """Nothing has changed for a step without facts of its own while others before it go on."""
         key, facts = step.key, self.facts
         if not self._board.waits[key] or facts.run.intent is Intent.CANCEL:
             return False
@@ -266,7 +279,10 @@ class Scheduler:
         return state
 
     def _loop(self, step: PlanStep) -> StepState:
-        """Close iterations that ended, open the next, conclude the loop. Ends where something must happen."""
+        """Close iterations that ended, open the next, conclude the loop.
+
+        Ends where something must happen.
+        """
         while True:
             state = state_of(step, self)
             if state.status is StepStatus.READY and self.facts.run.intent is Intent.GO:

@@ -1,4 +1,7 @@
-"""The state of one step, as a function of facts. The engine, the readers and the checker use this one."""
+"""The state of one step, as a function of facts.
+
+The engine, the readers and the checker use this one.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,10 @@ def _approval(step: PlanStep, gate: Gate | None) -> StepState:
 
 
 def red(step: PlanStep, facts: Facts) -> bool:
-    """A check that ran and said no, which in a loop means "not yet". One that could not run is a failure."""
+    """A check that ran and said no, which in a loop means "not yet".
+
+    One that could not run is a failure.
+    """
     attempts = facts.attempts.get(step.key)
     if step.kind is not StepKind.CHECK or not attempts:
         return False
@@ -152,7 +158,10 @@ def verdict(facts: Facts, scope: str) -> Mapping[str, object] | None:
 
 
 def bound(step: PlanStep, facts: Facts) -> int:
-    """Iterations allowed: the author's bound, and as many again for each time a person said go on."""
+    """Iterations allowed.
+
+    The author's bound, and as many again for each time a person said go on.
+    """
     most = step.spec.get("max")
     number = most if isinstance(most, int) else 1
     extensions = sum(

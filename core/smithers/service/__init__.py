@@ -1,1 +1,4 @@
-"""The one door for every surface: verbs (`control`) and questions (`reading`), already safe to print."""
+"""The one door for every surface.
+
+Verbs (`control`) and questions (`reading`), already safe to print.
+"""

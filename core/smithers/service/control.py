@@ -41,7 +41,10 @@ def up(  # noqa: PLR0913 - the options of the command
     budget: Mapping[str, float],
     actor: str,
 ) -> str:
-    """Start a run and return its id, once its engine holds the lease. Raises UsageError, Refused."""
+    """Start a run and return its id, once its engine holds the lease.
+
+    Raises UsageError, Refused.
+    """
     # What starting needs, pydantic first, is not loaded by the verbs that only write a row.
     from smithers.service import starting  # noqa: PLC0415
 
@@ -124,7 +127,7 @@ def decide(
     note: str = "",
     digest: str | None = None,
 ) -> DecisionView:
-    """Answer a gate; the first answer stands. `gate` is its id or its step, None if only one is open.
+    """Answer a gate; the first answer stands. `gate`: its id or step, None if only one is open.
 
     Raises Refused when it is decided, closed or changed; NeedsPerson when the actor is not enough.
     """

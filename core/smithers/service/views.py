@@ -106,7 +106,10 @@ class DecisionView:
 
 @dataclass(frozen=True, slots=True)
 class GateView:
-    """A gate with the exact text or diff that it is about, cleaned for the eye; `digest` is of the raw bytes."""
+    """A gate with the exact text or diff that it is about, cleaned for the eye.
+
+    `digest` is of the raw bytes.
+    """
 
     run: Safe
     run_title: Safe

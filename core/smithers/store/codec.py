@@ -84,7 +84,8 @@ def run_from_row(row: Row) -> Run:
 
 
 ATTEMPT_COLUMNS = (
-    "key, n, token, status, started_at, finished_at, charged, retry_at, reopened, exit_code, error, "
+    "key, n, token, status, started_at, finished_at, charged, retry_at, reopened, "
+    "exit_code, error, "
     "agent, model, session, value, input_tokens, output_tokens, cost_usd"
 )
 

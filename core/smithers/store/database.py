@@ -1,8 +1,9 @@
 """One SQLite file: how it is made, opened, written and read. Hides locks, syncs and checkpoints.
 
-Most SQLite builds in use can lose committed pages when a checkpoint meets a commit in WAL mode (the WAL-reset
-bug, fixed in 3.51.3: https://sqlite.org/wal.html#walresetbug). So no connection checkpoints by itself, and one
-exclusive `flock` on the directory is held around every write transaction and every checkpoint.
+Most SQLite builds in use can lose committed pages when a checkpoint meets a commit in WAL mode (the
+WAL-reset bug, fixed in 3.51.3: https://sqlite.org/wal.html#walresetbug). So no connection checkpoints
+by itself, and one exclusive `flock` on the directory is held around every write transaction and every
+checkpoint.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def _queue(directory: int) -> Iterator[None]:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise StoreBusy(
-                    f"another process holds the writer of the run directory for {LOCK_SECONDS:.0f} s",
+                    "another process holds the writer of the run directory for "
+                    f"{LOCK_SECONDS:.0f} s",
                     kept="everything committed so far",
                     next="smithers doctor",
                 ) from None
@@ -144,7 +146,10 @@ def _directory(state: Path) -> Iterator[int]:
 
 
 class Store:
-    """The writer of one process. `crossing` is told of each commit, before and after: tests end there."""
+    """The writer of one process.
+
+    `crossing` is told of each commit, before and after: tests end there.
+    """
 
     def __init__(self, state: Path, *, crossing: Callable[[str], None] | None = None) -> None:
         self.path = state / NAME
@@ -178,7 +183,7 @@ class Store:
     def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """One write transaction. `durable=False` may be lost in a power cut, never torn.
 
-        Raises StoreBusy, StoreGone when the file was moved or replaced, StoreError when the disk is full.
+        Raises StoreBusy; StoreGone when the file was moved or replaced; StoreError for a full disk.
         """
         if os.getpid() != self._pid:
             raise StoreError("a store cannot be used across a fork", next="open it in this process")
@@ -208,7 +213,10 @@ class Store:
             )
 
     def _checkpoint(self) -> None:
-        """Move the log into the database once it is long. The only place that does; the lock is held."""
+        """Move the log into the database once it is long.
+
+        The only place that does; the lock is held.
+        """
         try:
             size = self.path.with_name(f"{NAME}-wal").stat().st_size
         except FileNotFoundError:

@@ -1,4 +1,7 @@
-"""The writes of the engine that drives a run: claim, frames, parking. Each carries the lease's fence."""
+"""The writes of the engine that drives a run: claim, frames, parking.
+
+Each carries the lease's fence.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ class Transition:
 def claim(
     store: Store, run_id: str, owner: Owner, *, now: int, replaceable: Callable[[Lease], bool]
 ) -> Lease:
-    """Take the right to drive a run. Raises Refused while a live engine has it, or the run has ended."""
+    """Take the right to drive a run.
+
+    Raises Refused while a live engine has it, or the run has ended.
+    """
     with store.write() as db:
         row = db.execute(
             "SELECT seq, status, fence, host, boot_id, pid_ns, pid, start_time, expires_at, held "
@@ -72,7 +78,8 @@ def claim(
                     next=f"smithers logs {run_id} -f",
                 )
         db.execute(
-            "UPDATE leases SET fence = ?, host = ?, boot_id = ?, pid_ns = ?, pid = ?, start_time = ?, "
+            "UPDATE leases SET fence = ?, host = ?, boot_id = ?, pid_ns = ?, pid = "
+            "?, start_time = ?, "
             "expires_at = ?, held = 1 WHERE run = ?",
             (
                 fence + 1,
@@ -89,7 +96,10 @@ def claim(
 
 
 class Drive:
-    """The pen of one lease. Every method raises LeaseLost once another engine has claimed the run."""
+    """The pen of one lease.
+
+    Every method raises LeaseLost once another engine has claimed the run.
+    """
 
     def __init__(self, store: Store, lease: Lease) -> None:
         self.lease = lease
@@ -119,7 +129,7 @@ class Drive:
             )
 
     def commit(self, move: Transition, *, now: int, release_at: int | None = None) -> bool:
-        """Write one frame. With `release_at`, also give the lease back if the run's rev is still that.
+        """Write one frame; with `release_at`, give the lease back if the run's rev is still that.
 
         Returns False, with nothing written, when it is not: something came from outside meanwhile.
         """
@@ -186,7 +196,8 @@ class Drive:
             f"INSERT INTO attempts (run, {codec.ATTEMPT_COLUMNS}) "  # noqa: S608
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (run, key, n) DO UPDATE SET status = excluded.status, "
-            "finished_at = excluded.finished_at, charged = excluded.charged, retry_at = excluded.retry_at, "
+            "finished_at = excluded.finished_at, charged = excluded.charged, "
+            "retry_at = excluded.retry_at, "
             "exit_code = excluded.exit_code, error = excluded.error, agent = excluded.agent, "
             "model = excluded.model, session = excluded.session, value = excluded.value, "
             "input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, "
@@ -198,7 +209,8 @@ class Drive:
             [(seq, output.key, codec.dumps(output.value)) for output in move.outputs],
         )
         db.executemany(
-            "INSERT INTO gates (run, id, key, kind, title, decided_by, why, show, body, digest, opened_at) "
+            "INSERT INTO gates (run, id, key, kind, title, decided_by, why, show, "
+            "body, digest, opened_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
@@ -218,7 +230,8 @@ class Drive:
             ],
         )
         db.executemany(
-            "INSERT OR REPLACE INTO snapshots (run, key, attempt, side, commit_id, taken_at, incomplete) "
+            "INSERT OR REPLACE INTO snapshots (run, key, attempt, side, commit_id, "
+            "taken_at, incomplete) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
                 (
@@ -238,7 +251,8 @@ class Drive:
         db.executemany(
             f"INSERT INTO steps (run, {codec.PLAN_STEP_COLUMNS}, position) "  # noqa: S608
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET "
-            "scope = excluded.scope, kind = excluded.kind, title = excluded.title, after = excluded.after, "
+            "scope = excluded.scope, kind = excluded.kind, title = excluded.title, "
+            "after = excluded.after, "
             "runs_when = excluded.runs_when, limits = excluded.limits, spec = excluded.spec, "
             "position = excluded.position, gone = 0",
             [

@@ -23,7 +23,8 @@ def create(store: Store, run: Run, *, created_by: str) -> None:
                 next="give another --run-id, or none",
             )
         cursor = db.execute(
-            "INSERT INTO runs (id, recipe, title, source, source_digest, input, created_at, created_by, "
+            "INSERT INTO runs (id, recipe, title, source, source_digest, input, "
+            "created_at, created_by, "
             "agents, gates, budget, root, workspace, branch, base, notes, parent) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -71,7 +72,10 @@ def lease(store: Store | Reader, run_id: str) -> tuple[Lease, bool]:
 
 
 def facts(store: Store | Reader, run_id: str) -> Facts:
-    """All that is known of a run, in one query a table. Attempts of steps that succeeded are left out."""
+    """All that is known of a run, in one query a table.
+
+    Attempts of steps that succeeded are left out.
+    """
     run = get(store, run_id)
     (seq,) = store.all("SELECT seq FROM runs WHERE id = ?", (run_id,))[0]
     known = Facts(run)
@@ -146,7 +150,8 @@ def _settle(db: sqlite3.Connection, run_id: str, intent: Intent, now: int) -> No
     match intent:
         case Intent.GO:
             execute(
-                "UPDATE runs SET status = 'queued', status_reason = '' WHERE id = ? AND status = 'paused'",
+                "UPDATE runs SET status = 'queued', status_reason = '' WHERE id = "
+                "? AND status = 'paused'",
                 (run_id,),
             )
         case Intent.PAUSE | Intent.PAUSE_NOW:
@@ -156,7 +161,8 @@ def _settle(db: sqlite3.Connection, run_id: str, intent: Intent, now: int) -> No
             )
         case Intent.CANCEL:
             execute(
-                "UPDATE runs SET status = 'cancelled', status_reason = 'cancelled', finished_at = ? WHERE id = ?",
+                "UPDATE runs SET status = 'cancelled', status_reason = "
+                "'cancelled', finished_at = ? WHERE id = ?",
                 (now, run_id),
             )
 
@@ -171,7 +177,10 @@ def _still_open(run: Run, what: str) -> None:
 
 
 def stop(store: Store, run_id: str, *, actor: str) -> Run:
-    """ "That is enough": open loops end after the present iteration. The first to say so is recorded."""
+    """ "That is enough": open loops end after the present iteration.
+
+    The first to say so is recorded.
+    """
     with store.write() as db:
         _still_open(get(store, run_id), "stopped")
         db.execute(
@@ -198,7 +207,8 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
         row = db.execute(
             "SELECT a.n, s.status FROM steps AS s LEFT JOIN attempts AS a "
             "ON a.run = s.run AND a.key = s.key "
-            "WHERE s.run = (SELECT seq FROM runs WHERE id = ?) AND s.key = ? ORDER BY a.n DESC LIMIT 1",
+            "WHERE s.run = (SELECT seq FROM runs WHERE id = ?) AND s.key = ? ORDER "
+            "BY a.n DESC LIMIT 1",
             (run_id, key),
         ).fetchone()
         if row is None:
@@ -210,7 +220,8 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
             or run.status is RunStatus.CANCELLED
         ):
             raise Refused(
-                f"{key} is {status}, in a run that is {run.status}: only a failed step can be retried",
+                f"{key} is {status}, in a run that is {run.status}: only a failed "
+                "step can be retried",
                 kept="everything as it is",
                 next=f"smithers why {run_id}",
             )
@@ -222,7 +233,8 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
         db.execute(
             "UPDATE runs SET rev = rev + 1, intent = 'go', finished_at = NULL, error = '', "
             "status = CASE WHEN status IN ('failed', 'paused') THEN 'queued' ELSE status END, "
-            "status_reason = CASE WHEN status IN ('failed', 'paused') THEN '' ELSE status_reason END "
+            "status_reason = CASE WHEN status IN ('failed', 'paused') THEN '' ELSE "
+            "status_reason END "
             "WHERE id = ?",
             (run_id,),
         )
@@ -230,10 +242,14 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
 
 
 def decide(store: Store, run_id: str, decision: Decision) -> None:
-    """Answer an open gate. The first answer stands. Raises Refused when it is closed or shows something else."""
+    """Answer an open gate.
+
+    The first answer stands. Raises Refused when it is closed or shows something else.
+    """
     with store.write() as db:
         row = db.execute(
-            "SELECT g.run, g.open, g.digest, d.answer, d.actor FROM gates AS g LEFT JOIN decisions AS d "
+            "SELECT g.run, g.open, g.digest, d.answer, d.actor FROM gates AS g "
+            "LEFT JOIN decisions AS d "
             "ON d.run = g.run AND d.gate = g.id "
             "WHERE g.run = (SELECT seq FROM runs WHERE id = ?) AND g.id = ?",
             (run_id, decision.gate),
@@ -246,7 +262,8 @@ def decide(store: Store, run_id: str, decision: Decision) -> None:
         if not is_open:
             said = "approved" if answer == Answer.APPROVE else "denied" if answer else "closed"
             raise Refused(
-                f"{decision.gate} of run {run_id} was {said} already{f' by {actor}' if actor else ''}",
+                f"{decision.gate} of run {run_id} was {said} "
+                f"already{f' by {actor}' if actor else ''}",
                 kept="that decision",
                 next=f"smithers inspect {run_id}",
             )
@@ -257,7 +274,8 @@ def decide(store: Store, run_id: str, decision: Decision) -> None:
                 next=f"smithers approve {run_id} and look again",
             )
         db.execute(
-            "INSERT INTO decisions (run, gate, answer, actor, established, note, digest, decided_at) "
+            "INSERT INTO decisions (run, gate, answer, actor, established, note, "
+            "digest, decided_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 seq,

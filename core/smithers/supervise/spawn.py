@@ -1,4 +1,7 @@
-"""Starting an engine: detached, in its own session, and not believed until it says that it holds the lease."""
+"""Starting an engine.
+
+Detached, in its own session, and not believed until it says that it holds the lease.
+"""
 
 from __future__ import annotations
 
