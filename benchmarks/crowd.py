@@ -6,7 +6,7 @@ import sqlite3
 
 from benchmarks.project import Project
 
-GENERATED = "WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < ?) "
+GENERATED = "WITH RECURSIVE copies(copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM copies WHERE copy < ?) "
 
 
 def crowd(project: Project, count: int) -> str:
@@ -18,9 +18,9 @@ def crowd(project: Project, count: int) -> str:
     for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
         if table == "runs":
-            _copy(db, table, names, {"seq": "seq + n", "id": "id || '-' || n"}, count - 1)
+            _copy(db, table, names, {"seq": "seq + copy", "id": "id || '-' || copy"}, count - 1)
         elif "run" in names:
-            _copy(db, table, names, {"run": "run + n"}, count - 1)
+            _copy(db, table, names, {"run": "run + copy"}, count - 1)
     db.execute("UPDATE runs SET title = ? WHERE seq = (SELECT max(seq) FROM runs)", (title,))
     db.execute("COMMIT")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -35,6 +35,7 @@ def _copy(
     # The rows are read whole first: INSERT … SELECT on one table may see what it has just written.
     db.execute(f"CREATE TEMP TABLE one AS SELECT * FROM {table}")
     db.execute(
-        f"{GENERATED}INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM one, k", (times,)
+        f"{GENERATED}INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM one, copies",
+        (times,),
     )
     db.execute("DROP TABLE one")

@@ -18,8 +18,8 @@ _decide = runs.decide
 _committed: list[int] = []
 
 
-def _timed(store: Store, run: str, decision: Decision) -> None:
-    _decide(store, run, decision)
+def _timed(store: Store, run_id: str, decision: Decision) -> None:
+    _decide(store, run_id, decision)
     _committed.append(time.monotonic_ns())
 
 

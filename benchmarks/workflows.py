@@ -49,7 +49,7 @@ def _steps(size: Size) -> list[Step[Any]]:
 @workflow("sequence", summary="One trivial step after the other")
 def sequence(ctx: Context[Size]) -> Step[Any]:
     size = ctx.input
-    end = Call("end", last, size.marks, size.steps + 1, size.hold)
+    end: Step[Any] = Call("end", last, size.marks, size.steps + 1, size.hold)
     return Sequence(*_steps(size), end)
 
 
@@ -82,5 +82,5 @@ def gates(ctx: Context[Size]) -> Step[Any]:
     for number in range(1, size.steps + 1):
         line.append(Approval(f"gate{number}", "Go on?", by="anyone"))
         line.append(Call(f"s{number}", step, size.marks, number))
-    keeper = Call("keeper", last, size.marks, 0, size.hold, when=bool(size.hold))
+    keeper: Step[Any] = Call("keeper", last, size.marks, 0, size.hold, when=bool(size.hold))
     return Parallel(Sequence(*line), keeper)

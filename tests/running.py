@@ -10,6 +10,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -216,7 +217,11 @@ class Workshop:
         (found,) = [each for each in self.view(run).steps if each.key == step]
         (tried,) = [each for each in found.attempts if each.n == attempt]
         records = [json.loads(line) for line in Path(tried.log).read_text().splitlines()]
-        return [record["d"] for record in records if record["k"] == "prompt"]
+        return [
+            "\n".join(record["d"] for record in turn)
+            for kind, turn in groupby(records, lambda record: record["k"])
+            if kind == "prompt"
+        ]
 
     def tell(self) -> str:
         """All that helps to see why a test failed."""

@@ -11,7 +11,6 @@ from benchmarks.project import Project
 from benchmarks.rows import Row, budgets
 from benchmarks.settings import Settings
 
-
 STEPS = 1_000
 """Also when it must be quick: a file grows by whole pages."""
 

@@ -1,7 +1,9 @@
+import sys
 import unicodedata
 
 import pytest
 from scene import CODE, EVIL, at_code, at_gate, dead, ended, gate, paused, red
+from terminal import Terminal
 
 from smithers.model.run import RunStatus
 
@@ -218,3 +220,21 @@ def test_last_means_the_newest_run(several, smithers):
 def test_gates_say_who_decided(scene, smithers):
     at_gate(scene.run("asking"), gate(by="anyone"))
     assert "gate ship#1: open" in smithers("inspect", "asking").out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [(), ("tui", "asking")])
+def test_on_a_terminal_the_app_opens(several, words):
+    argv = [sys.executable, "-m", "smithers.cli", *words]
+    with Terminal(argv, cwd=several.root) as terminal:
+        terminal.expect("asking")
+        terminal.send("q")
+        assert terminal.end() == 0, terminal.shown
+
+
+def test_a_dumb_terminal_gets_the_plain_list(several):
+    argv = [sys.executable, "-m", "smithers.cli"]
+    with Terminal(argv, cwd=several.root, env={"TERM": "dumb"}) as terminal:
+        assert terminal.end() == 0
+        assert "● running      busy" in terminal.shown
+        assert "\x1b" not in terminal.shown

@@ -166,7 +166,8 @@ def test_a_hostile_repository_inside_runs_nothing_either(
 def test_the_trap_is_one(trap: Repo, mark: Path) -> None:
     trap.write("a.txt", "dirty\n")
     trap.git("add", "-A", check=False)
-    for part in ("evil included", "evil clean", "evil process", "post-index-change"):
+    trap.git("update-ref", "refs/trap", "HEAD")
+    for part in ("evil included", "evil clean", "reference-transaction"):
         assert part in mark.read_text()
 
 

@@ -20,6 +20,7 @@ from smithers.clock import Clock
 from smithers.config import Config
 from smithers.engine.limits import OutOfTime, Pulse, limits_of, within
 from smithers.engine.log import AttemptLog
+from smithers.engine.threads import in_thread
 from smithers.engine.turns import Conversation, TurnFailed
 from smithers.engine.workspace import Workspace
 from smithers.errors import SmithersError
@@ -193,7 +194,7 @@ class Attempts:
         if inspect.iscoroutinefunction(leaf.fn):
             work = leaf.fn(*leaf.args)
         else:
-            work = asyncio.to_thread(leaf.fn, *leaf.args)
+            work = in_thread(leaf.fn, *leaf.args)
         value = await within(
             work, clock=self.clock, pulse=Pulse(self.clock), timeout=timeout, stall=None
         )
@@ -283,7 +284,7 @@ class Attempts:
         return value
 
     async def _start_over(self, old: Interrupted, work: _Work) -> str:
-        """Keep what an interrupted attempt left, set the files back if safe, and say what was done."""
+        """Keep what an interrupted attempt left, set the files back if safe, say what was done."""
         note = "An earlier attempt at this task was interrupted before it ended."
         if not self.workspace.tracked:
             return f"{note} Its changes, if any, are still in the files: look before you edit."

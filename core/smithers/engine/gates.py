@@ -7,7 +7,7 @@ import hashlib
 from smithers.clock import Clock
 from smithers.engine.workspace import Workspace
 from smithers.errors import SmithersError
-from smithers.model.gate import Gate
+from smithers.model.gate import Answer, Gate
 from smithers.model.run import Facts, Run
 from smithers.model.step import generic
 from smithers.schedule.decision import GateRequest
@@ -38,7 +38,7 @@ def ask_again(facts: Facts, workspace: Workspace, clock: Clock) -> list[Gate]:
     fresh: list[Gate] = []
     for key, gates in facts.gates.items():
         last = gates[-1]
-        if last.decision is None or key in facts.outputs or _still_about(last, workspace):
+        if key in facts.outputs or not _approved(last) or _still_about(last, workspace):
             continue
         request = GateRequest(
             key,
@@ -52,6 +52,10 @@ def ask_again(facts: Facts, workspace: Workspace, clock: Clock) -> list[Gate]:
         gates.append(gate)
         fresh.append(gate)
     return fresh
+
+
+def _approved(gate: Gate) -> bool:
+    return gate.decision is not None and gate.decision.answer is Answer.APPROVE
 
 
 def _still_about(gate: Gate, workspace: Workspace) -> bool:

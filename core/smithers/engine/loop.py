@@ -93,7 +93,7 @@ class Loop:
         try:
             if self._rev != runs.rev(self._store, self._drive.lease.run):
                 self._load()
-            ended, self._ended = self._ended, []
+            ended = list(self._ended)
             for one in ended:
                 self._record(one)
             over = self._over_budget()
@@ -110,6 +110,8 @@ class Loop:
         if ended or not decision.empty:
             self._drive.commit(move, now=self._clock.now())
             self._on_frame()
+        # Only now: a render that fails must not take the results before it with it.
+        del self._ended[: len(ended)]
         self._wake_at = decision.wake_at
         for attempt in decision.begun:
             self._start(attempt)
@@ -221,6 +223,7 @@ class Loop:
             self._on_frame()
             return True
         self._drive.commit(move, now=self._clock.now())
+        self._ended.clear()
         self._news.set()
         return False
 
@@ -229,7 +232,7 @@ class Loop:
         if self._tasks:
             await asyncio.wait(self._tasks.values())
             await asyncio.sleep(0)
-        done, self._ended = self._ended, []
+        done = list(self._ended)
         rev = runs.rev(self._store, self._drive.lease.run)
         move = Transition(
             why=f"paused: {error.what}",
@@ -243,10 +246,7 @@ class Loop:
             counts=self._drive.counts(),
             pause=True,
         )
-        if not self._drive.commit(move, now=self._clock.now(), release_at=rev):
-            self._ended = done
-            return True
-        return False
+        return not self._drive.commit(move, now=self._clock.now(), release_at=rev)
 
     # -- execute --
 

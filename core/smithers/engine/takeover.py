@@ -32,7 +32,7 @@ class Inheritance:
 
 
 def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
-    """End what a dead engine left. Raises SmithersError when it will not die, or files are missing."""
+    """End what a dead engine left. SmithersError when it will not die, or files are missing."""
     facts = runs.facts(store, run_id)
     last = [attempts[-1] for attempts in facts.attempts.values()]
     running = [attempt for attempt in last if attempt.status is AttemptStatus.RUNNING]

@@ -1,9 +1,9 @@
 """One SQLite file: how it is made, opened, written and read. Hides locks, syncs and checkpoints.
 
-Most SQLite builds in use can lose committed pages when a checkpoint meets a commit in WAL mode (the
-WAL-reset bug, fixed in 3.51.3: https://sqlite.org/wal.html#walresetbug). So no connection checkpoints
-by itself, and one exclusive `flock` on the directory is held around every write transaction and every
-checkpoint.
+Most SQLite builds in use can lose committed pages when a checkpoint meets a commit in WAL mode
+(the WAL-reset bug, fixed in 3.51.3: https://sqlite.org/wal.html#walresetbug). So no connection
+checkpoints by itself, and one exclusive `flock` on the directory is held around every write
+transaction and every checkpoint.
 """
 
 from __future__ import annotations
