@@ -7,10 +7,10 @@ SmithersError
 │   └── UnknownRun                 no run fits, or several do
 ├── Refused               exit 5   not allowed, decided already, driven by a live engine
 ├── NeedsPerson           exit 5   a decision that only a person at a terminal may take
-├── StoreError            exit 1   the run directory
-│   ├── StoreGone                  database deleted, moved or replaced while open
-│   ├── StoreTooNew       exit 2   written by a newer program
-│   └── StoreBusy                  another process holds the writer
+├── StoreError            exit 2   the run directory is not there, or cannot be read or written
+│   ├── StoreGone         exit 1   database deleted, moved or replaced while open
+│   ├── StoreTooNew                written by a newer program
+│   └── StoreBusy         exit 5   another process holds the writer
 ├── LeaseLost             exit 5   another engine has taken over; this one must leave
 ├── AgentError            exit 1   an agent that is not there or cannot be started
 └── VcsError              exit 1   git said no
@@ -69,19 +69,21 @@ class NeedsPerson(Refused):
 
 class StoreError(SmithersError):
     code = "store"
+    exit_code = 2
 
 
 class StoreGone(StoreError):
     code = "store_gone"
+    exit_code = 1
 
 
 class StoreTooNew(StoreError):
     code = "store_too_new"
-    exit_code = 2
 
 
 class StoreBusy(StoreError):
     code = "store_busy"
+    exit_code = 5
 
 
 class LeaseLost(Refused):

@@ -209,7 +209,7 @@ class RunScreen(PlaceScreen):
         ]
         for each in self._run.waiting_on[:2]:
             next_ = (say("$ ", "faint"), Span(each.next, "cmd"), say(" ")) if each.next else BLANK
-            role = "ask" if each.gate else "warn"
+            sign, text = view.reason(each)
             lines.append(
                 spread((say(" ! ", role), Span(cut(each.text, cells), "")), next_, self.size.width)
             )

@@ -52,6 +52,20 @@ _ATTEMPTS = {
     AttemptStatus.RATE_LIMITED: Mark("◌", "rate limited", "warn"),
 }
 
+_REASONS = {
+    "running": Mark("●", "running", "run"),
+    "timer": Mark("↻", "retry", "warn"),
+    "failed": Mark("×", "failed", "bad"),
+    "paused": Mark("‖", "paused", "warn"),
+    "interrupted": Mark("~", "interrupted", "warn"),
+    "queued": Mark("○", "queued", "dim"),
+}
+
+
+def of_reason(kind: str) -> Mark:
+    """Of what a run waits for; all that is not known here is a gate."""
+    return _REASONS.get(kind, APPROVE)
+
 
 def of_run(row: RunRow) -> Mark:
     if row.open_gates and not row.status.ended and row.status is not RunStatus.INTERRUPTED:

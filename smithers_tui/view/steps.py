@@ -17,7 +17,7 @@ from smithers.service.views import (
 )
 from smithers_tui.view.line import BLANK, Line, Span, crop, cut, fit, own, say, spread, tail, wrap
 from smithers_tui.view.logs import short as log_line
-from smithers_tui.view.state import of_attempt, of_run, of_step, of_step_status
+from smithers_tui.view.state import of_attempt, of_reason, of_run, of_step, of_step_status
 from smithers_tui.view.times import clock, duration, money, tokens
 
 
@@ -137,12 +137,24 @@ def attempt_lines(attempt: AttemptView, cells: int, now: int) -> list[Line]:
     return lines
 
 
+def reason(waiting: Waiting) -> tuple[Span, Safe]:
+    """Sign and words for one thing that a run waits for."""
+    mark = of_reason(waiting.kind)
+    words: str = waiting.text or mark.word
+    if waiting.kind in {"failed", "timer"} and waiting.step:
+        words = f"{waiting.step}: {words}"
+    elif waiting.kind in {"paused", "interrupted", "running"}:
+        words = f"{mark.word}: {words}" if waiting.text else mark.word
+    return say(f"{mark.sign} ", mark.role), own(words)
+
+
 def waiting_lines(waiting: Sequence[Waiting], cells: int) -> list[Line]:
     """What the run waits for, and the command that clears it."""
     lines: list[Line] = []
     for each in waiting:
-        words = wrap(each.text or each.kind, cells - 2, limit=2)
-        lines.append((say("! ", "ask"), Span(words[0], "")))
+        sign, text = reason(each)
+        words = wrap(text, cells - 2, limit=2)
+        lines.append((sign, Span(words[0], "")))
         lines.extend((say("  "), Span(row, "")) for row in words[1:])
         if each.next:
             lines.append((say("  "), Span(cut(each.next, cells - 2), "cmd")))
@@ -152,7 +164,8 @@ def waiting_lines(waiting: Sequence[Waiting], cells: int) -> list[Line]:
 def preview(run: RunView, log: Sequence[LogLine], cells: int, rows: int, now: int) -> list[Line]:
     """All that helps to decide whether to open the run, in the rows there are."""
     head = _head(run, cells, now)
-    waiting = waiting_lines(run.waiting_on[:2], cells)
+    asked = [each for each in run.waiting_on if each.kind != "running"]
+    waiting = waiting_lines(asked[:2], cells)
     output = [log_line(each, cells) for each in log[-8:]]
     used = len(head) + len(waiting) + len(output) + 4
     steps = _steps(run, cells, max(3, rows - used), now)

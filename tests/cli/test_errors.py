@@ -6,7 +6,8 @@ import sys
 import pytest
 from scene import at_gate, ended
 
-from smithers.cli import VERSION, parser
+from smithers.cli import VERSION, parser, values
+from smithers.service import locate
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_version_is_that_of_the_distribution():
 
 
 def test_times_are_read_in_seconds():
-    assert [parser.seconds(text) for text in ("90", "90s", "10m", "1.5h", "500ms")] == [
+    assert [values.seconds(text) for text in ("90", "90s", "10m", "1.5h", "500ms")] == [
         90, 90, 600, 5400, 0.5,
     ]  # fmt: skip
 
@@ -175,3 +176,15 @@ def test_signs_that_a_terminal_lacks_are_escaped(scene):
     )
     assert done.returncode == 0
     assert "\\u2713 succeeded" in done.stdout
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(scene, smithers):
+    path = locate.state_dir(scene.root) / "smithers.db"
+    with scene.store.write() as db:
+        db.execute("UPDATE meta SET version = 99")
+    for words in (("ps",), ("why", "x"), ("doctor",)):
+        said = smithers(*words)
+        assert said.code != 0
+        assert "newer" in said.err + said.out
+    assert smithers("ps", "--json").json["error"]["code"] == "store_too_new"
+    assert path.exists()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from smithers.cli import VERSION
+from smithers.cli import VERSION, values
 from smithers.cli.screen import screen_width
 from smithers.errors import UsageError
 
@@ -17,7 +16,6 @@ something, 4 cancelled, 5 refused, 124 `wait` ran out of time, 130 interrupted b
 _RUN = "id of a run, a unique beginning of it, or @last"
 _STEP = "key of a step, such as build[2]/review"
 _WIDTH = min(screen_width() - 2, 98)
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Add = Callable[..., "Parser"]
 
@@ -96,8 +94,10 @@ def _runs(add: Add) -> None:
     place = up.add_mutually_exclusive_group()
     place.add_argument("--in-place", action="store_true", help="work on the checkout itself")
     place.add_argument("--worktree", action="store_true", help="work in a git worktree of its own")
-    up.add_argument("--budget-minutes", type=_positive, metavar="N", help="ask after N minutes")
-    up.add_argument("--budget-usd", type=_positive, metavar="N", help="ask after N dollars")
+    up.add_argument(
+        "--budget-minutes", type=values.positive, metavar="N", help="ask after N minutes"
+    )
+    up.add_argument("--budget-usd", type=values.positive, metavar="N", help="ask after N dollars")
 
     wait = add(
         "wait",
@@ -108,12 +108,12 @@ def _runs(add: Add) -> None:
     wait.add_argument("runs", nargs="+", metavar="RUN", help=f"{_RUN}; several: the first to be so")
     wait.add_argument(
         "--until",
-        type=_until,
+        type=values.until,
         default=frozenset({"needs-me", "finished"}),
         metavar="WHAT",
         help="needs-me, finished, or both with a comma (default)",
     )
-    wait.add_argument("--timeout", type=seconds, metavar="TIME", help="such as 90s, 10m, 2h")
+    wait.add_argument("--timeout", type=values.seconds, metavar="TIME", help="such as 90s, 10m, 2h")
 
 
 def _verbs(add: Add) -> None:
@@ -168,7 +168,7 @@ def _looks(add: Add) -> None:
         example="smithers ps --status running,waiting",
     )
     ps.add_argument(
-        "--status", type=_statuses, default=(), metavar="S", help="only these, by comma"
+        "--status", type=values.statuses, default=(), metavar="S", help="only these, by comma"
     )
     ps.add_argument("--all", action="store_true", help="not only the newest 50")
     ps.add_argument("--before", type=int, metavar="CURSOR", help="older than `next` of a page")
@@ -197,7 +197,9 @@ def _records(add: Add) -> None:
         example="smithers logs @last build[2]/code -f",
     )
     logs.add_argument("step", nargs="?", metavar="STEP", help=f"{_STEP}; all steps without it")
-    logs.add_argument("--attempt", type=_number, metavar="N", help="only this attempt of the step")
+    logs.add_argument(
+        "--attempt", type=values.number, metavar="N", help="only this attempt of the step"
+    )
     _follow(logs, "go on until the run ends")
     events = _on_run(
         add,
@@ -215,7 +217,9 @@ def _records(add: Add) -> None:
         example="smithers diff @last build[2]/code --stat",
     )
     diff.add_argument("step", nargs="?", metavar="STEP", help=f"{_STEP}; the run's without it")
-    diff.add_argument("--attempt", type=_number, metavar="N", help="attempt, the last by default")
+    diff.add_argument(
+        "--attempt", type=values.number, metavar="N", help="attempt, the last by default"
+    )
     diff.add_argument("--stat", action="store_true", help="only the files and their counts")
     output = _on_run(
         add,
@@ -297,7 +301,7 @@ def _agents(command: Parser) -> None:
         "--agent",
         action="append",
         default=[],
-        type=_role,
+        type=values.role,
         metavar="ROLE=AGENT",
         help="who plays a role in this run; can be repeated",
     )
@@ -305,55 +309,3 @@ def _agents(command: Parser) -> None:
 
 def _follow(command: Parser, help_text: str) -> None:
     command.add_argument("-f", "--follow", action="store_true", help=help_text)
-
-
-def seconds(text: str) -> float:
-    """`90`, `90s`, `10m`, `1.5h` in seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!a} is no time; such as 90s, 10m, 2h")
-    return float(match[1]) * _UNITS[match[2] or "s"]
-
-
-def _role(text: str) -> tuple[str, str]:
-    role, equals, agent = text.partition("=")
-    if not (role and equals and agent):
-        raise argparse.ArgumentTypeError(f"{text!a} is not ROLE=AGENT, such as coder=claude")
-    return role, agent
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!a} is no positive number")
-    return number
-
-
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!a} is no number from 1")
-    return int(text)
-
-
-def _until(text: str) -> frozenset[str]:
-    return frozenset(_words(text, ["needs-me", "finished"]))
-
-
-def _statuses(text: str) -> tuple[object, ...]:
-    # Loaded when it is needed: `--version` and `--help` do without dataclasses.
-    from smithers.model.run import RunStatus  # noqa: PLC0415
-
-    return tuple(RunStatus(word) for word in _words(text, [status.value for status in RunStatus]))
-
-
-def _words(text: str, known: list[str]) -> list[str]:
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    for word in words:
-        if word not in known:
-            raise argparse.ArgumentTypeError(f"{word!a} is none of {', '.join(known)}")
-    if not words:
-        raise argparse.ArgumentTypeError(f"needs one of {', '.join(known)}")
-    return words

@@ -63,6 +63,16 @@ def start(root: Path, request: Request, *, actor: str) -> str:
 
     Raises UsageError for whatever is wrong with the request, with nothing written.
     """
+    try:
+        run_id = _start(root, request, actor)
+    except UsageError as error:
+        error.kept = "nothing written"
+        raise
+    spawn(state_dir(root), run_id)
+    return run_id
+
+
+def _start(root: Path, request: Request, actor: str) -> str:
     source = loading.locate(root, request.recipe)
     workflow = loading.load(source)
     given = _input(workflow, request)
@@ -96,7 +106,6 @@ def start(root: Path, request: Request, *, actor: str) -> str:
         runs.create(store, run, created_by=actor)
     finally:
         store.close()
-    spawn(state_dir(root), run_id)
     return run_id
 
 
@@ -145,11 +154,12 @@ def _input(workflow: Workflow[Any], request: Request) -> BaseModel:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "input"
-        example = (
-            f'smithers up {request.recipe} "what you want done"'
-            if field == "prompt"
-            else f"smithers up {request.recipe} … --input '{{\"{field}\": …}}'"
-        )
+        if first["type"] == "extra_forbidden":
+            example = f"the input of {workflow.name} has: {', '.join(fields)}"
+        elif field == "prompt":
+            example = f'smithers up {request.recipe} "what you want done"'
+        else:
+            example = f"smithers up {request.recipe} … --input '{{\"{field}\": …}}'"
         raise UsageError(
             f"input does not fit {workflow.name}: {field}: {first['msg']}",
             kept="nothing written",
