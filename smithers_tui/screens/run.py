@@ -210,9 +210,8 @@ class RunScreen(PlaceScreen):
         for each in self._run.waiting_on[:2]:
             next_ = (say("$ ", "faint"), Span(each.next, "cmd"), say(" ")) if each.next else BLANK
             sign, text = view.reason(each)
-            lines.append(
-                spread((say(" ! ", role), Span(cut(each.text, cells), "")), next_, self.size.width)
-            )
+            left = (say(" "), sign, Span(cut(text, cells), ""))
+            lines.append(spread(left, next_, self.size.width))
         if row.status_reason and not self._run.waiting_on:
             lines.append((say("   "), Span(cut(row.status_reason, cells - 3), "dim")))
         self.query_one("#run-facts", Painted).show([*lines, (say("─" * self.size.width, "rule"),)])

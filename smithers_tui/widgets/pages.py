@@ -80,6 +80,7 @@ class Paged(Pane, Generic[Record]):
         self._pages.move_to_end(page)
         while len(self._pages) > KEPT:
             self._pages.popitem(last=False)
+        self._settle()
         self._widest = max([self._widest, *(line_width(self.show(each)) for each in records)])
         self.changed()
 
@@ -115,6 +116,15 @@ class Paged(Pane, Generic[Record]):
             if record is None
             else self.show(record)
         )
+
+    @override
+    def on_resize(self) -> None:
+        # Only now is it known where the end is.
+        self.call_after_refresh(self._settle)
+
+    def _settle(self) -> None:
+        if self.following:
+            self._go_to_end()
 
     def follow(self) -> None:
         self.following = True

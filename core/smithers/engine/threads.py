@@ -26,7 +26,8 @@ async def in_thread(function: Callable[..., Any], *args: Any) -> Any:
             found.set_exception(error)
 
     def work() -> None:
-        value, failed = None, None
+        value: Any = None
+        failed: BaseException | None = None
         try:
             value = function(*args)
         except StopIteration as error:  # a future refuses this one

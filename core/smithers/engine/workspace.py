@@ -85,5 +85,6 @@ def prepare(run: Run) -> tuple[Run, Workspace, bool]:
     path = Path(run.workspace)
     made = not worktrees.exists(path)
     tree = worktrees.create(repository, run.id, path, base=run.base)
-    settled = replace(run, branch=tree.branch, base=tree.base, notes=tree.notes)
+    notes = tuple(dict.fromkeys((*run.notes, *tree.notes)))
+    settled = replace(run, branch=tree.branch, base=tree.base, notes=notes)
     return settled, Workspace(settled, discover(path)), made

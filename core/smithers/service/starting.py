@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from smithers.store.database import Store
 from smithers.supervise.spawn import inside_attempt, spawn
 from smithers.vcs.repository import Repository, discover, resolve
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ID = re.compile(r"(?!.*\.\.)(?!.*(\.|\.lock)$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Also what git takes as the last part of a branch's name."""
 _TITLE_LENGTH = 100
 
 
@@ -99,7 +100,7 @@ def _start(root: Path, request: Request, actor: str) -> str:
         notes=notes,
         parent=os.environ.get("SMITHERS_ATTEMPT", "") if inside_attempt() else "",
     )
-    _rehearse(workflow, given, run, config, root)
+    run = replace(run, notes=(*run.notes, *_rehearse(workflow, given, run, config, root)))
     ensure(root)
     store = Store(state_dir(root))
     try:
@@ -181,7 +182,7 @@ def _run_id(given: str | None) -> str:
     if not _ID.fullmatch(given):
         raise UsageError(
             f"--run-id {given!r} cannot be a run's id",
-            next="letters, digits, `.`, `_` and `-`, at most 64, beginning with a letter or digit",
+            next="letters, digits, `.`, `_` and `-`, at most 64, no `..`, no `.lock` at its end",
         )
     return given
 
@@ -246,8 +247,11 @@ class _GateReached(Exception):
 
 def _rehearse(
     workflow: Workflow[Any], given: BaseModel, run: Run, config: Config, root: Path
-) -> None:
-    """Render what would open first, and see that the roles in it can be played."""
+) -> tuple[str, ...]:
+    """Render what would open first, and see that the roles in it can be played.
+
+    Returns what to say of roles that nobody was named for.
+    """
     scheduler = Scheduler(workflow, given, Facts(run))
     with suppress(_GateReached):
         scheduler.advance(_NoHands(), now=run.created_at, cap=0)
@@ -256,10 +260,15 @@ def _rehearse(
         for step in scheduler.facts.plan.values()
         if step.kind is StepKind.TASK
     }
+    notes = []
     for role in sorted(roles | set(run.agents)):
         try:
             casting.cast(role, run.agents, config, root)
         except UsageError:
             raise
         except SmithersError as error:
-            raise UsageError(error.what, kept="nothing written", next=error.next) from error
+            raise UsageError(error.what, next=error.next) from error
+        if role not in run.agents and role not in config.roles:
+            name = casting.name_for(role, run.agents, config)
+            notes.append(f"{role} is played by {name}, the first agent that is installed")
+    return tuple(notes)

@@ -1,0 +1,292 @@
+"""What people ask of a run while it runs, waits or has ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from smithers.errors import Refused
+from smithers.model.gate import Answer
+from smithers.model.run import RunStatus
+from smithers.process.table import children
+from smithers.service import control
+from tests.running import ACTOR, Workshop, alive, hold, pids, states, until, write
+
+pytestmark = pytest.mark.slow
+
+GATE = """
+return Sequence(
+    Check("before", f"echo before >>{OUT}/marks"),
+    Approval("ship", "Ship it?"),
+    Check("after", f"echo after >>{OUT}/marks"),
+)
+"""
+
+
+def two(workshop: Workshop, *, edits: bool = False) -> str:
+    """`first` can be held, `second` follows; each leaves its name."""
+    return workshop.flow(
+        f"""
+        return Sequence(
+            Check("first", {hold(workshop, "first")!r} + f"; echo first >>{{OUT}}/marks"),
+            Check("second", f"echo second >>{{OUT}}/marks"),
+        )
+        """,
+        edits=edits,
+    )
+
+
+def test_a_gate_parks_the_run_and_approval_wakes_it(workshop: Workshop) -> None:
+    workshop.up(workshop.flow(GATE))
+    view = workshop.until_status(RunStatus.WAITING)
+    assert states(view) == {"before": "succeeded", "ship": "waiting", "after": "pending"}
+    assert [(each.kind, each.step) for each in view.waiting_on] == [("approval", "ship")]
+    workshop.until_no_engine()
+    assert workshop.view().row.status is RunStatus.WAITING
+    assert workshop.lines("marks") == ["before"]
+    workshop.approve()
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    assert workshop.lines("marks") == ["before", "after"]
+
+
+def test_approval_at_the_moment_of_asking_is_not_lost(workshop: Workshop) -> None:
+    workshop.up(workshop.flow(GATE))
+    workshop.until(lambda view: view.gates)
+    workshop.approve()
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+
+
+def test_a_denied_gate_fails_the_run_with_its_note(workshop: Workshop) -> None:
+    workshop.up(workshop.flow(GATE))
+    workshop.until(lambda view: view.gates)
+    workshop.decide(Answer.DENY)
+    view = workshop.until_ended()
+    assert view.row.status is RunStatus.FAILED
+    assert f"denied by {ACTOR}: noted" in view.row.status_reason
+    assert states(view) == {"before": "succeeded", "ship": "failed", "after": "skipped"}
+    with pytest.raises(Refused, match="denied already"):
+        workshop.decide(Answer.APPROVE, gate="ship")
+
+
+def test_retry_tries_the_failed_step_again_and_goes_on(workshop: Workshop) -> None:
+    flow = workshop.flow("""
+        return Sequence(
+            Check("first", f"echo first >>{OUT}/marks"),
+            Check("second", f"echo second >>{OUT}/marks; test -e {OUT}/cured"),
+            Check("third", f"echo third >>{OUT}/marks"),
+        )
+    """)
+    workshop.up(flow)
+    view = workshop.until(lambda view: view.row.status.ended)
+    assert states(view) == {"first": "succeeded", "second": "failed", "third": "skipped"}
+    with pytest.raises(Refused, match="only a failed step"):
+        control.retry(workshop.root, "r", "first", agents={}, actor=ACTOR)
+    workshop.touch("cured")
+    control.retry(workshop.root, "r", "second", agents={}, actor=ACTOR)
+    view = workshop.until_ended()
+    assert view.row.status is RunStatus.SUCCEEDED
+    assert workshop.attempts()["second"] == ["failed", "succeeded"]
+    assert workshop.lines("marks") == ["first", "second", "second", "third"]
+
+
+def test_retry_of_a_step_in_a_failed_loop_goes_on_in_that_iteration(workshop: Workshop) -> None:
+    flow = workshop.flow("""
+        body = lambda turn: Sequence(
+            Check("look", f"echo look{turn.iteration} >>{OUT}/marks"),
+            Task("code", agent="coder", prompt="Write it", retries=0),
+        )
+        until = lambda turn: turn.iteration == 2
+        return Loop("build", body, until=until, max_iterations=3)
+    """)
+    turns = [write("a", "a", step="build/code", iteration=n) for n in (1, 2)]
+    workshop.up(flow, turns[0], {"step": "build/code", "do": [{"fail": "error"}]}, turns[1])
+    workshop.until_ended()
+    assert workshop.view().row.status is RunStatus.FAILED
+    control.retry(workshop.root, "r", "build[2]/code", agents={}, actor=ACTOR)
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    assert workshop.attempts()["build[2]/code"] == ["failed", "succeeded"]
+    assert workshop.lines("marks") == ["look1", "look2"]
+
+
+def test_pause_lets_what_runs_finish_and_starts_nothing(workshop: Workshop) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    control.pause(workshop.root, "r", now=False, actor=ACTOR)
+    workshop.touch("first.go")
+    view = workshop.until_status(RunStatus.PAUSED)
+    workshop.until(lambda view: states(view)["first"] == "succeeded")
+    workshop.until_no_engine()
+    assert states(view := workshop.view()) == {"first": "succeeded", "second": "ready"}
+    assert view.row.status is RunStatus.PAUSED
+    workshop.resume()
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    assert workshop.lines("marks") == ["first", "second"]
+
+
+def test_pause_now_stops_what_runs_and_resume_does_it_again(workshop: Workshop) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    control.pause(workshop.root, "r", now=True, actor=ACTOR)
+    workshop.until_status(RunStatus.PAUSED)
+    workshop.until_no_engine()
+    assert workshop.attempts() == {"first": ["stopped"]}
+    assert not any(alive(pid) for pid in pids(workshop, "first"))
+    workshop.touch("first.go")
+    workshop.resume()
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    assert workshop.attempts() == {"first": ["stopped", "succeeded"], "second": ["succeeded"]}
+    assert workshop.lines("marks") == ["first", "second"]
+
+
+def test_resume_right_after_pause_goes_on_as_if_nothing_had_been(workshop: Workshop) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    control.pause(workshop.root, "r", now=False, actor=ACTOR)
+    workshop.resume()
+    workshop.touch("first.go")
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    assert workshop.attempts() == {"first": ["succeeded"], "second": ["succeeded"]}
+
+
+def test_resume_at_the_moment_of_pausing_is_not_lost(workshop: Workshop) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    control.pause(workshop.root, "r", now=False, actor=ACTOR)
+    workshop.touch("first.go")
+    workshop.until(lambda view: states(view)["first"] == "succeeded")
+    workshop.resume()
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+
+
+def test_a_paused_run_is_not_brought_back_on_sight(workshop: Workshop) -> None:
+    workshop.up(workshop.flow(GATE))
+    workshop.until_status(RunStatus.WAITING)
+    workshop.until_no_engine()
+    control.pause(workshop.root, "r", now=False, actor=ACTOR)
+    workshop.approve()
+    control.ensure_engine(workshop.root, "r")
+    assert not workshop.engine_lives()
+    assert workshop.view().row.status is RunStatus.PAUSED
+    workshop.resume()
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+
+
+def test_cancel_ends_all_processes_and_keeps_the_worktree(workshop: Workshop) -> None:
+    held = hold(workshop, "first")
+    flow = workshop.flow(
+        f"""
+        work = "echo half >half; setsid sleep 300 & echo $! >>{{OUT}}/first.pids; " + {held!r}
+        return Sequence(Check("first", work.replace("{{OUT}}", OUT)), Approval("ship", "Ship it?"))
+        """,
+        edits=True,
+    )
+    workshop.up(flow)
+    workshop.until_file("first.reached")
+    worktree = Path(workshop.view().workspace)
+    control.cancel(workshop.root, "r", actor=ACTOR)
+    view = workshop.until_ended()
+    assert view.row.status is RunStatus.CANCELLED
+    assert workshop.attempts() == {"first": ["stopped"]}
+    assert states(view) == {"first": "cancelled", "ship": "cancelled"}
+    assert len(pids(workshop, "first")) == 2
+    assert not any(alive(pid) for pid in pids(workshop, "first"))
+    assert (worktree / "half").read_text() == "half\n"
+    assert workshop.git("branch", "--list", "smithers/r", "--format=%(refname:short)")
+    with pytest.raises(Refused, match="has ended"):
+        workshop.resume()
+
+
+def test_cancel_of_a_parked_run_settles_it_at_once(workshop: Workshop) -> None:
+    workshop.up(workshop.flow(GATE))
+    workshop.until_status(RunStatus.WAITING)
+    workshop.until_no_engine()
+    control.cancel(workshop.root, "r", actor=ACTOR)
+    view = workshop.view()
+    assert view.row.status is RunStatus.CANCELLED
+    assert states(view) == {"before": "succeeded", "ship": "cancelled", "after": "cancelled"}
+    with pytest.raises(Refused):
+        workshop.approve()
+
+
+def test_cancel_of_a_run_whose_engine_was_killed_ends_what_it_left(workshop: Workshop) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    workshop.kill_engine()
+    assert any(alive(pid) for pid in pids(workshop, "first"))
+    control.cancel(workshop.root, "r", actor=ACTOR)
+    assert workshop.view().row.status is RunStatus.CANCELLED
+    workshop.until(lambda view: view.row.finished_at)
+    assert not any(alive(pid) for pid in pids(workshop, "first"))
+    assert workshop.attempts() == {"first": ["interrupted"]}
+
+
+def test_an_agent_that_will_not_end_is_cancelled_once_and_then_killed(workshop: Workshop) -> None:
+    stubborn = f"trap '' TERM INT; {hold(workshop, 'deaf')}"
+    workshop.up(workshop.flow(f'return Check("deaf", {stubborn!r})'))
+    workshop.until_file("deaf.reached")
+    control.pause(workshop.root, "r", now=True, actor=ACTOR)
+    # News from outside while it is being stopped: each is a round of the loop.
+    until(lambda: workshop.facts().run.intent == "pause_now")
+    control.pause(workshop.root, "r", now=True, actor=ACTOR)
+    control.cancel(workshop.root, "r", actor=ACTOR)
+    view = workshop.until_ended()
+    assert view.row.status is RunStatus.CANCELLED
+    assert workshop.attempts() == {"deaf": ["stopped"]}
+    assert [alive(pid) for pid in pids(workshop, "deaf")] == [False]
+
+
+def test_stop_ends_open_loops_well_after_the_present_iteration(workshop: Workshop) -> None:
+    flow = workshop.flow(f"""
+        body = lambda turn: Check("work", {hold(workshop, "work")!r} + f"; echo work >>{{OUT}}/marks")
+        return Sequence(
+            Loop("keep", body, until=lambda turn: False, max_iterations=1000),
+            Check("proof", f"echo proof >>{{OUT}}/marks"),
+        )
+    """)
+    workshop.up(flow)
+    workshop.until_file("work.reached")
+    control.stop(workshop.root, "r", actor=ACTOR)
+    workshop.touch("work.go")
+    view = workshop.until_ended()
+    assert view.row.status is RunStatus.SUCCEEDED
+    assert view.row.status_reason == f"keep stopped by {ACTOR}"
+    assert workshop.lines("marks") == ["work", "proof"]
+
+
+def test_a_used_up_budget_asks_and_as_much_again_goes_on(workshop: Workshop) -> None:
+    workshop.up(two(workshop), budget={"minutes": 0.03})
+    workshop.until_file("first.reached")
+    view = workshop.until_status(RunStatus.WAITING)
+    assert [(each.kind, each.step) for each in view.waiting_on] == [("budget", "budget")]
+    workshop.until_no_engine()
+    assert workshop.attempts() == {"first": ["stopped"]}
+    assert not any(alive(pid) for pid in pids(workshop, "first"))
+    workshop.touch("first.go")
+    workshop.approve()
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    assert workshop.lines("marks") == ["first", "second"]
+
+
+def test_a_budget_that_is_not_raised_fails_the_run_and_says_so(workshop: Workshop) -> None:
+    usage = {"input_tokens": 900, "output_tokens": 200}
+    flow = workshop.flow("""
+        return Sequence(Task("code", agent="coder", prompt="x"), Check("after", "true"))
+    """)
+    workshop.up(flow, write("a", "a", usage=usage), budget={"tokens": 1000})
+    view = workshop.until_status(RunStatus.WAITING)
+    assert "1100 of 1000 tokens used" in view.row.status_reason + view.waiting_on[0].text
+    workshop.decide(Answer.DENY)
+    view = workshop.until_ended()
+    assert view.row.status is RunStatus.FAILED
+    assert "budget" in view.row.status_reason
+    assert workshop.attempts() == {"code": ["succeeded"]}
+
+
+def test_an_idle_engine_runs_no_process(workshop: Workshop) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    (shell,) = children(workshop.engine())
+    assert shell == pids(workshop, "first")[0]
+    workshop.touch("first.go")
+    workshop.until_ended()

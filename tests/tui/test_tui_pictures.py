@@ -1,0 +1,124 @@
+"""Every place as a picture, wide and narrow. After a change that is meant: pytest --snapshot-update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from directory import LOGIN, Directory
+from driving import NARROW, WIDE, make, shows, until
+
+SIZES = [pytest.param(WIDE, id="120x36"), pytest.param(NARROW, id="80x24")]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def picture(snap_compare) -> Callable[..., None]:
+    """Take it once the screen says these words, after these keys."""
+
+    def take(
+        app,
+        size,
+        *words: str,
+        keys: tuple[str, ...] = (),
+        armed: bool = False,
+        then: tuple[str, ...] = (),
+    ) -> None:
+        async def before(pilot) -> None:
+            await shows(pilot, "● live")
+            await until(
+                pilot, lambda: app.overview.summary is not None and app.overview.gates is not None
+            )
+            await pilot.press(*keys)
+            await shows(pilot, *words)
+            if armed:
+                await until(pilot, lambda: app.screen.panel.armed)
+            if then:
+                await pilot.press(*then)
+            await pilot.pause()
+
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+    return take
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_runs(shop: Directory, root: Path, picture, size) -> None:
+    words = ("STATE", "turn 2", "$2.20") if size is WIDE else ("STATE", "$2.20")
+    picture(make(root), size, *words)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_run(shop: Directory, root: Path, picture, size) -> None:
+    keys = ("k", "k", "k") if size is WIDE else ("k", "k", "k", "l")
+    picture(make(root, screen="run", run=LOGIN), size, "200 of 200", "following", keys=keys)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_attempts(shop: Directory, root: Path, picture, size) -> None:
+    picture(make(root, screen="run", run=LOGIN), size, "resets at 11:57", keys=("k", "k", "k", "t"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_diff(shop: Directory, root: Path, picture, size) -> None:
+    picture(make(root, screen="diff", run=LOGIN), size, "3 files", "import threading")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_approval_of_a_diff(shop: Directory, root: Path, picture, size) -> None:
+    picture(
+        make(root, screen="inbox"),
+        size,
+        "Merge this change?",
+        "exactly this diff",
+        armed=True,
+        then=("space", "space", "space"),
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_approval_of_text(shop: Directory, root: Path, picture, size) -> None:
+    picture(
+        make(root, screen="inbox"),
+        size,
+        "Run this migration?",
+        "ALTER TABLE",
+        keys=("n",),
+        armed=True,
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_decided_elsewhere(shop: Directory, root: Path, snap_compare, size) -> None:
+    app = make(root, screen="inbox")
+
+    async def before(pilot) -> None:
+        await until(pilot, lambda: app.screen.panel.armed)
+        shop.decide(LOGIN, "ship#1", "deny", actor="person:bob", note="not on a Friday")
+        await shows(pilot, "by person:bob", "1 of 2", "! 2" if size is WIDE else "!2")
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_keys(shop: Directory, root: Path, picture, size) -> None:
+    picture(make(root), size, "keys · runs", "moving", keys=("question_mark",))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_runs(there: Directory, root: Path, picture, size) -> None:
+    picture(make(root), size, "No runs here yet")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_cancel_asks(shop: Directory, root: Path, picture, size) -> None:
+    picture(make(root), size, "Cancel this run?", keys=("X",))
+
+
+def test_too_small(shop: Directory, root: Path, snap_compare) -> None:
+    async def before(pilot) -> None:
+        await shows(pilot, "60×15 needed", "3 need you")
+
+    assert snap_compare(make(root), terminal_size=(56, 12), run_before=before)
