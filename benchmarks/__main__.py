@@ -30,7 +30,7 @@ MEASURES = {
 def main() -> int:
     """The table on stdout, progress on stderr. Exit code 1 if something is over its budget."""
     asked = _arguments()
-    commands.outside_any_run()
+    commands.as_installed()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="smithers-bench-", dir=asked.dir) as folder:
         settings = Settings(Path(folder), quick=asked.quick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import subprocess
 import sys
@@ -12,6 +13,10 @@ from statistics import median
 from typing import NamedTuple
 
 import psutil
+
+import smithers
+import smithers_recipes
+import smithers_tui
 
 REPOSITORY = Path(__file__).parents[1]
 PYTHON = sys.executable
@@ -28,7 +33,7 @@ class Pair(NamedTuple):
     ratio: float
 
 
-def smithers(*words: str) -> tuple[str, ...]:
+def command(*words: str) -> tuple[str, ...]:
     """The installed command if there is one, else the module."""
     installed = Path(PYTHON).with_name("smithers")
     start = (str(installed),) if installed.exists() else (PYTHON, "-m", "smithers.cli")
@@ -68,7 +73,12 @@ def megabytes(pid: int) -> float:
     return float(psutil.Process(pid).memory_info().rss) / 2**20
 
 
-def outside_any_run() -> None:
-    """Forget the marks of a caller: inside an attempt no engine is started."""
-    for name in [name for name in os.environ if name.startswith("SMITHERS_")]:
-        del os.environ[name]
+def as_installed() -> None:
+    """Start everything as a user's would be: outside any run, and from compiled modules."""
+    for name in list(os.environ):
+        # Inside an attempt no engine is started; without bytecode each start compiles what changed.
+        if name.startswith("SMITHERS_") or name == "PYTHONDONTWRITEBYTECODE":
+            del os.environ[name]
+    for package in (smithers, smithers_recipes, smithers_tui):
+        for folder in package.__path__:
+            compileall.compile_dir(folder, quiet=2)

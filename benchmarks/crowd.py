@@ -6,7 +6,9 @@ import sqlite3
 
 from benchmarks.project import Project
 
-GENERATED = "WITH RECURSIVE copies(copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM copies WHERE copy < ?) "
+COPIES = """
+WITH RECURSIVE copies(copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM copies WHERE copy < ?)
+"""
 
 
 def crowd(project: Project, count: int) -> str:
@@ -35,7 +37,7 @@ def _copy(
     # The rows are read whole first: INSERT … SELECT on one table may see what it has just written.
     db.execute(f"CREATE TEMP TABLE one AS SELECT * FROM {table}")
     db.execute(
-        f"{GENERATED}INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM one, copies",
+        f"{COPIES}INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM one, copies",
         (times,),
     )
     db.execute("DROP TABLE one")

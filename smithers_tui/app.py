@@ -51,8 +51,9 @@ class SmithersApp(App[int]):
         now: Callable[[], int] = SYSTEM.now,
     ) -> None:
         super().__init__()
+        self.title = "smithers"
         self.root = root
-        self.root_name: Safe = safe.line(root.name or str(root))
+        self.root_name: Safe = safe.line(root.absolute().name or "/")
         self.root_path: Safe = safe.line(str(root), limit=200)
         self.overview = Overview()
         self.said: Said | None = None

@@ -1,7 +1,7 @@
 """The only reader of the service: one thread that owns a directory, answers and looks for news.
 
 Questions are values that know how to answer themselves. A watched question is asked again whenever
-the database has moved, and each second for what moves without a write (a dead engine); its answer
+the database has moved, or each second if it can change without a write (a dead engine); its answer
 is posted only if it differs from the last.
 """
 
@@ -51,6 +51,8 @@ LIVENESS = 1.0
 class Question(Protocol):
     """Something to ask of the directory. Frozen, so that equal questions are the same question."""
 
+    ages: ClassVar[bool]
+    """Its answer can change without a write, as when an engine dies: asked again each second."""
     grows: ClassVar[bool]
     """Its answer moves with files and not with the database: asked at each look."""
 
@@ -59,6 +61,7 @@ class Question(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AskSummary:
+    ages: ClassVar[bool] = True
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -70,6 +73,7 @@ class AskRuns:
     before: int | None = None
     limit: int = 100
     status: tuple[RunStatus, ...] = ()
+    ages: ClassVar[bool] = True
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -79,6 +83,7 @@ class AskRuns:
 
 @dataclass(frozen=True, slots=True)
 class AskLost:
+    ages: ClassVar[bool] = True
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -88,6 +93,7 @@ class AskLost:
 @dataclass(frozen=True, slots=True)
 class AskRun:
     run: str
+    ages: ClassVar[bool] = True
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -96,6 +102,7 @@ class AskRun:
 
 @dataclass(frozen=True, slots=True)
 class AskInbox:
+    ages: ClassVar[bool] = False
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -106,6 +113,7 @@ class AskInbox:
 class AskGate:
     run: str
     gate: str
+    ages: ClassVar[bool] = False
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -117,6 +125,7 @@ class AskFrames:
     run: str
     after: int
     limit: int
+    ages: ClassVar[bool] = False
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -127,6 +136,7 @@ class AskFrames:
 @dataclass(frozen=True, slots=True)
 class AskLogLength:
     log: LogOf
+    ages: ClassVar[bool] = False
     grows: ClassVar[bool] = True
 
     def answer(self, db: Directory) -> Message:
@@ -139,6 +149,7 @@ class AskLog:
     log: LogOf
     after: int
     limit: int
+    ages: ClassVar[bool] = False
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -151,6 +162,7 @@ class AskLog:
 class AskTail:
     log: LogOf
     lines: int
+    ages: ClassVar[bool] = False
     grows: ClassVar[bool] = True
 
     def answer(self, db: Directory) -> Message:
@@ -165,6 +177,7 @@ class AskTail:
 class AskDiff:
     run: str
     step: str | None = None
+    ages: ClassVar[bool] = False
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -175,6 +188,7 @@ class AskDiff:
 class AskOutput:
     run: str
     step: str
+    ages: ClassVar[bool] = False
     grows: ClassVar[bool] = False
 
     def answer(self, db: Directory) -> Message:
@@ -243,9 +257,7 @@ class Feed:
             try:
                 job = self._jobs.get(timeout=due) if due > 0 else self._jobs.get_nowait()
             except queue.Empty:
-                moved = reading.changed(db)
-                late = self._clock.monotonic() - self._asked >= LIVENESS
-                self._look(db, everything=moved or late)
+                self._look(db, everything=reading.changed(db))
             else:
                 self._take(db, job)
 
@@ -269,10 +281,11 @@ class Feed:
 
     def _look(self, db: Directory, *, everything: bool) -> None:
         self._looked = self._clock.monotonic()
-        if everything:
+        late = everything or self._looked - self._asked >= LIVENESS
+        if late:
             self._asked = self._looked
         for key, question in list(self._watched.items()):
-            if everything or question.grows:
+            if everything or question.grows or (late and question.ages):
                 self._answer(db, key, question)
         self._show(live=True, reason=Safe(""))
 

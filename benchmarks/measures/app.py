@@ -26,7 +26,7 @@ def rows(settings: Settings) -> Iterator[Row]:
     paints, floors = [], []
     for _ in range(settings.repeats):
         floors.append(commands.seconds(commands.LIBRARIES, project.root))
-        terminal = Terminal(commands.smithers(), project.root)
+        terminal = Terminal(commands.command(), project.root)
         try:
             paints.append(terminal.expect(title))
         finally:
@@ -41,7 +41,7 @@ def rows(settings: Settings) -> Iterator[Row]:
         budget=known["first_paint"],
         count=len(paints),
     )
-    terminal = Terminal(commands.smithers(), project.root)
+    terminal = Terminal(commands.command(), project.root)
     try:
         terminal.expect(title)
         terminal.drain(1.0)

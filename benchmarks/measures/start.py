@@ -28,7 +28,7 @@ def rows(settings: Settings) -> Iterator[Row]:
         ),
     ):
         pair = commands.side_by_side(
-            commands.smithers(*words), reference, cwd=project.root, times=times
+            commands.command(*words), reference, cwd=project.root, times=times
         )
         yield Row(
             what,

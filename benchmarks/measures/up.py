@@ -16,7 +16,7 @@ def rows(settings: Settings) -> Iterator[Row]:
     known = budgets()
     project = Project(settings.place("up"))
     given = json.dumps({"steps": 0, "marks": str(project.root / "marks")})
-    argv = commands.smithers("up", f"{WORKFLOWS}:sequence", "--input", given, "--in-place")
+    argv = commands.command("up", f"{WORKFLOWS}:sequence", "--input", given, "--in-place")
     pair = commands.side_by_side(argv, commands.LIBRARIES, project.root, settings.repeats * 2)
     yield Row(
         "run of one step, whole command",

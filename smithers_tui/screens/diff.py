@@ -111,7 +111,7 @@ class DiffScreen(PlaceScreen):
 
     def _choice(self, key: str, label: str, step: str | None) -> Line:
         on = self._chosen == step
-        return (say(key, "key"), say(f" {label}", "tab" if on else "dim"))
+        return (say(key, "key"), say(" "), say(label, "tab" if on else "dim"))
 
     @override
     def on_resize(self) -> None:

@@ -20,6 +20,7 @@ from smithers_tui.keymap import bindings
 from smithers_tui.messages import GateRead, RunRead, VerbRefused
 from smithers_tui.screens.place import PlaceScreen
 from smithers_tui.verbs import Decide
+from smithers_tui.view import gates as view
 from smithers_tui.view.line import BLANK, Line, own, say
 from smithers_tui.widgets.gate_list import GateList
 from smithers_tui.widgets.gate_panel import GatePanel, refused
@@ -35,6 +36,8 @@ class InboxScreen(PlaceScreen):
         super().__init__()
         self._first = run
         self._row: RunRow | None = None
+        self._asked: tuple[view.Key, bool] | None = None
+        """Which content of which gate was asked for, and whether it was open then."""
 
     @override
     def body(self) -> Iterable[Widget]:
@@ -68,11 +71,11 @@ class InboxScreen(PlaceScreen):
     def watched(self) -> Iterable[tuple[str, Question]]:
         gate = self.gate_list.gate if self.is_mounted else None
         if gate is not None:
-            yield "gate", AskGate(gate.run, gate.id)
             yield "run", AskRun(gate.run)
 
     @override
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
+        self._asked = None
         self.panel.appear()
 
     @override
@@ -98,30 +101,34 @@ class InboxScreen(PlaceScreen):
         gates = self.host.overview.gates
         if gates is None:
             return
-        before = self.gate_list.gate
         self.gate_list.take(gates, self._first)
         self._first = ""
-        self._show(before)
+        self._show()
 
-    def _show(self, before: GateView | None) -> None:
-        """Ask for the gate under the cursor, if it is another one."""
+    def _show(self) -> None:
+        """Ask for the gate under the cursor, if it is another one or not what is shown any more."""
         gate = self.gate_list.gate
         if gate is None:
+            self._asked = None
             self.panel.take(None)
-            self.host.feed.watch(self, "gate", None)
-        elif (
-            before is None
-            or (before.run, before.id) != (gate.run, gate.id)
-            or self.panel.gate is None
-        ):
-            self._row = None
-            self.host.feed.watch(self, "gate", AskGate(gate.run, gate.id))
-            self.host.feed.watch(self, "run", AskRun(gate.run))
+        else:
+            opened = any(view.same(each, gate) for each in self.host.overview.gates or ())
+            wanted = (view.key(gate), opened)
+            if wanted != self._asked:
+                self._ask(gate, wanted)
         self.paint_bars()
+
+    def _ask(self, gate: GateView, wanted: tuple[view.Key, bool]) -> None:
+        """The body can cost a run of git, so it is asked for once for each content."""
+        if self._row is not None and self._row.id != gate.run:
+            self._row = None
+        self._asked = wanted
+        self.host.feed.ask(self, AskGate(gate.run, gate.id))
+        self.host.feed.watch(self, "run", AskRun(gate.run))
 
     def on_gate_read(self, message: GateRead) -> None:
         gate = self.gate_list.gate
-        if gate is None or (gate.run, gate.id) != (message.gate.run, message.gate.id):
+        if gate is None or not view.same(gate, message.gate):
             return
         self.gate_list.update(message.gate)
         self.panel.take(message.gate)
@@ -140,7 +147,7 @@ class InboxScreen(PlaceScreen):
         banner = refused(message.what, message.next)
         if gate.decision is None:
             self.panel.release(banner)
-        self.host.feed.watch(self, "gate", AskGate(gate.run, gate.id))
+        self.host.feed.ask(self, AskGate(gate.run, gate.id))
 
     @override
     def tick(self) -> None:
@@ -158,7 +165,7 @@ class InboxScreen(PlaceScreen):
 
     def on_pane_moved(self, message: Pane.Moved) -> None:
         if message.pane is self.gate_list:
-            self._show(None)
+            self._show()
 
     def _decide(self, answer: Answer, note: str) -> None:
         gate = self.panel.gate

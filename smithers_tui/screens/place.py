@@ -241,7 +241,7 @@ class PlaceScreen(Screen[None]):
             (Span(row.id, "id"),),
             (Span(row.title or row.recipe, ""),),
             BLANK,
-            (say("Its agents are stopped. Files, log and history stay.", "dim"),),
+            (say("Its agents stop. Files, logs and history stay.", "dim"),),
         ]
 
         def answered(yes: bool | None) -> None:  # noqa: FBT001

@@ -183,7 +183,7 @@ class RunScreen(PlaceScreen):
             lines.extend(rows)
             self._attempt_rows.extend([attempt.n] * len(rows))
         sheet.if_empty = (say("  it was never started", "dim"),)
-        sheet.show([view.ATTEMPT_HEAD, *lines] if lines else [])
+        sheet.show([view.attempt_head(max(sheet.cells, 40)), *lines] if lines else [])
 
     def _paint_output(self, step: StepView | None) -> None:
         sheet = self.query_one("#output", Sheet)
@@ -227,7 +227,8 @@ class RunScreen(PlaceScreen):
         if step is not None:
             n = log.log_of.attempt if log.log_of else 0
             of = f" attempt {n}/{len(step.attempts)}" if n else ""
-            state = " · following" if log.following and self._tab == "log" and n else ""
+            live = bool(step.attempts) and step.attempts[-1].finished_at is None
+            state = " · following" if log.following and self._tab == "log" and live else ""
             lines = f" · {log.length:,} lines" if n and self._tab == "log" else ""
             where = (Span(own(f"{step.key}{of}{lines}{state} "), "dim"),)
         self.query_one("#tabs", Painted).show(
@@ -240,6 +241,8 @@ class RunScreen(PlaceScreen):
     @override
     def tick(self) -> None:
         super().tick()
+        if self._run is None or self._run.row.status.ended:
+            return
         self.steps.refresh()
         self._paint_facts()
         self._paint_attempts(self.steps.chosen)

@@ -130,9 +130,10 @@ class RunsScreen(PlaceScreen):
     @override
     def tick(self) -> None:
         super().tick()
-        self.run_list.refresh()
+        self.run_list.tick()
         self._paint_strip()
-        self._paint_preview()
+        if self._previewed is not None and not self._previewed.row.status.ended:
+            self._paint_preview()
 
     @override
     def on_resize(self) -> None:

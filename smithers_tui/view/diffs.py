@@ -90,7 +90,7 @@ def file_row(file: FileChange, cells: int) -> Line:
     counts: Line = (
         (say("binary ", "dim"),)
         if file.binary
-        else (say(f"+{file.added} ", "add"), say(f"−{file.removed} ", "del"))
+        else (say(f"+{file.added} ", "add-name"), say(f"−{file.removed} ", "del-name"))
     )
     letter = file.status[:1]
     role = {"A": "ok", "D": "bad"}.get(letter, "run")
@@ -104,6 +104,6 @@ def totals(files: Sequence[FileChange]) -> Line:
     word = "file" if len(files) == 1 else "files"
     return (
         say(f"{len(files)} {word}  ", ""),
-        say(f"+{added:,} ", "add"),
-        say(f"−{removed:,}", "del"),
+        say(f"+{added:,} ", "add-name"),
+        say(f"−{removed:,}", "del-name"),
     )

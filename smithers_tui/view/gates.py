@@ -39,6 +39,11 @@ def key(gate: GateView) -> Key:
     return Key(gate.run, gate.id, gate.digest)
 
 
+def same(one: GateView, other: GateView) -> bool:
+    """Whether both are of one gate, whatever its content is."""
+    return (one.run, one.id) == (other.run, other.id)
+
+
 def item(gate: GateView, cells: int, now: int) -> list[Line]:
     """Two rows of the list on the left."""
     if gate.decision is None:

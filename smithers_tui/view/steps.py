@@ -109,9 +109,17 @@ def frame_changes(frame: FrameView) -> Line:
     return tuple(spans)
 
 
-ATTEMPT_HEAD: Line = (
-    say("  #  STATE         AGENT             STARTED   TOOK    EXIT  TOKENS         COST", "head"),
-)
+def _who(cells: int) -> int:
+    """Cells for agent and model: what the other columns of an attempt leave."""
+    return max(10, min(24, cells - 61))
+
+
+def attempt_head(cells: int) -> Line:
+    words = (
+        f"{'#':>3}  {'STATE':<15}{'AGENT':<{_who(cells)}} {'STARTED':<8}  {'TOOK':>6}  "
+        f"{'EXIT':>4}  {'TOKENS':<8}{'COST':>7}"
+    )
+    return (say(words, "head"),)
 
 
 def attempt_lines(attempt: AttemptView, cells: int, now: int) -> list[Line]:
@@ -124,16 +132,15 @@ def attempt_lines(attempt: AttemptView, cells: int, now: int) -> list[Line]:
     code = "" if attempt.exit_code is None else str(attempt.exit_code)
     facts: Line = (
         say(f"{attempt.n:>3}  "),
-        say(fit(own(f"{mark.sign} {mark.word}"), 14), mark.role),
-        Span(fit(cut(who, 17), 18), ""),
-        say(f"{clock(attempt.started_at)}  {took:>6}  {code:>4}  {counted:<12}", "dim"),
+        say(fit(own(f"{mark.sign} {mark.word}"), 15), mark.role),
+        Span(fit(who, _who(cells)), ""),
+        say(f" {clock(attempt.started_at)}  {took:>6}  {code:>4}  {counted:<8}", "dim"),
         say(f"{money(used.cost_usd):>7}", "dim"),
     )
     lines = [crop(facts, cells)]
     if attempt.error:
-        lines.extend(
-            (say("     "), Span(row, "bad")) for row in wrap(attempt.error, cells - 6, limit=3)
-        )
+        words = wrap(attempt.error, cells - 6, limit=3)
+        lines.extend((say("     "), Span(row, "bad")) for row in words)
     return lines
 
 
@@ -232,8 +239,8 @@ def facts(run: RunView, cells: int, now: int) -> Line:
         parts.append(duration((row.finished_at or now) - row.started_at))
     if row.usage.cost_usd is not None:
         parts.append(money(row.usage.cost_usd))
-    if row.usage.output_tokens is not None:
-        parts.append(f"{tokens(row.usage.input_tokens)}→{tokens(row.usage.output_tokens)} tokens")
-    if run.branch:
+    if row.usage.output_tokens is not None and cells >= 100:
+        parts.append(f"{tokens(row.usage.input_tokens)} in {tokens(row.usage.output_tokens)} out")
+    if run.branch and cells >= 140:
         parts.append(run.branch)
     return crop((say(" " + "  ·  ".join(parts), "dim"),), cells) if parts else BLANK

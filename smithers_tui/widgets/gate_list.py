@@ -34,7 +34,7 @@ class GateList(Pane):
         """The open gates as they are now. `run`: put the cursor on the first of that run."""
         at = self.gate
         shown = list(gates)
-        if at is not None and all((each.run, each.id) != (at.run, at.id) for each in gates):
+        if at is not None and not any(view.same(each, at) for each in gates):
             shown.insert(min(self.at_gate, len(shown)), at)
         self.gates = shown
         wanted = next((n for n, each in enumerate(shown) if run and each.run == run), None)
@@ -46,7 +46,7 @@ class GateList(Pane):
     def update(self, gate: GateView) -> None:
         """One of them was read whole: it may be decided by now."""
         for n, each in enumerate(self.gates):
-            if (each.run, each.id) == (gate.run, gate.id):
+            if view.same(each, gate):
                 self.gates[n] = replace(gate, body=each.body)
         self.changed()
 

@@ -171,7 +171,7 @@ class GatePanel(Vertical):
 
     def _keys(self, gate: GateView, now: int) -> list[Line]:
         if gate.decision is not None:
-            return [view.verdict(gate, now), (say("j k  the next one", "dim"),)]
+            return [view.verdict(gate, now), (say("n", "key"), say("  the next one", "dim"))]
         if self.banner:
             return [self.banner, BLANK]
         approve = not self.why_not(approve=True)

@@ -12,11 +12,14 @@ from smithers_tui.host import host
 from smithers_tui.messages import RunsRead
 from smithers_tui.view import runs as view
 from smithers_tui.view.line import BLANK, Line, say
+from smithers_tui.view.times import age
 from smithers_tui.widgets.paint import Pane
 
 PAGE = 100
 FAST = 1000
 """Rows of a page when the whole list is wanted."""
+AHEAD = 4
+"""Rows below the view that are kept true."""
 MARGIN = 40
 """Rows below the view that are asked for ahead."""
 
@@ -40,6 +43,7 @@ class RunList(Pane):
         self._complete = False
         self._asked: int | None = None
         self._to_end = False
+        self._painted_ages: tuple[str, ...] = ()
         self.read = False
         """The directory has answered once."""
 
@@ -61,8 +65,8 @@ class RunList(Pane):
         top = int(self.scroll_y)
         rows = max(self.size.height, 1)
         if self.filter.words or top >= len(self._shown) or top == 0:
-            return None, PAGE
-        return self._shown[top].seq + 1, min(rows + MARGIN, PAGE)
+            return None, min(rows + AHEAD, PAGE)
+        return self._shown[top].seq + 1, min(rows + AHEAD, PAGE)
 
     def narrow(self, chosen: view.Filter) -> None:
         """Show other runs. What is known of the old ones goes."""
@@ -116,6 +120,18 @@ class RunList(Pane):
             self.post_message(self.Wanted(self._asked, limit))
         if self._to_end:
             self.move(len(self._shown) - 1)
+
+    def ages(self) -> tuple[str, ...]:
+        """The ages in view as they would be painted now."""
+        top, now = int(self.scroll_y), host(self).now()
+        return tuple(age(now - row.created_at) for row in self._shown[top : top + self.size.height])
+
+    def tick(self) -> None:
+        """Paint again if an age in view has moved."""
+        ages = self.ages()
+        if ages != self._painted_ages:
+            self._painted_ages = ages
+            self.refresh()
 
     @override
     def count(self) -> int:

@@ -27,7 +27,6 @@ FORBIDDEN = {
     "title": b"\x1b]0;",
     "title2": b"\x1b]2;",
     "link": b"\x1b]8;",
-    "owned": b";owned",
     "c1 csi": "\x9b".encode(),
     "c1 osc": "\x9d".encode(),
     "bidi": "\u202e".encode(),

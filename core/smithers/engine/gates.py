@@ -18,9 +18,10 @@ def open_gate(
     request: GateRequest, earlier: list[Gate], run: Run, workspace: Workspace, clock: Clock
 ) -> Gate:
     """The gate for a request. Policy of the run stands over what the workflow says."""
-    show, body, raw = _about(request, run, workspace)
+    number = len(earlier) + 1
+    show, body, raw = _about(request, number, run, workspace)
     return Gate(
-        id=f"{request.key}#{len(earlier) + 1}",
+        id=f"{request.key}#{number}",
         key=request.key,
         kind=request.kind,
         title=request.title,
@@ -34,11 +35,14 @@ def open_gate(
 
 
 def ask_again(facts: Facts, workspace: Workspace, clock: Clock) -> list[Gate]:
-    """New gates for decisions about a diff that is not what the workspace holds any more."""
+    """New gates for decisions about a diff that is not what the workspace holds any more.
+
+    Raises VcsError when that cannot be told.
+    """
     fresh: list[Gate] = []
     for key, gates in facts.gates.items():
         last = gates[-1]
-        if key in facts.outputs or not _approved(last) or _still_about(last, workspace):
+        if key in facts.outputs or not _approved(last) or _still_about(last, gates, workspace):
             continue
         request = GateRequest(
             key,
@@ -58,14 +62,17 @@ def _approved(gate: Gate) -> bool:
     return gate.decision is not None and gate.decision.answer is Answer.APPROVE
 
 
-def _still_about(gate: Gate, workspace: Workspace) -> bool:
+def _still_about(gate: Gate, gates: list[Gate], workspace: Workspace) -> bool:
     if gate.show != "diff":
         return True
     _, _, right = gate.body.partition("..")
+    workspace.look(gate.key, len(gates) + 1)
     return right == workspace.last or not diffs.files(workspace.path, right, workspace.last)
 
 
-def _about(request: GateRequest, run: Run, workspace: Workspace) -> tuple[str, str, bytes]:
+def _about(
+    request: GateRequest, number: int, run: Run, workspace: Workspace
+) -> tuple[str, str, bytes]:
     if request.show is None:
         return "", "", request.title.encode()
     if request.show != "diff":
@@ -74,6 +81,7 @@ def _about(request: GateRequest, run: Run, workspace: Workspace) -> tuple[str, s
         said = "there is no diff: the run works in a folder that git does not track"
         return "text", said, said.encode()
     try:
+        workspace.look(request.key, number)
         patch = diffs.patch(workspace.path, run.base, workspace.last)
     except SmithersError as error:
         said = f"the diff cannot be shown: {error}"

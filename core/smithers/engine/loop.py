@@ -18,18 +18,19 @@ from smithers.config import load
 from smithers.engine import budget, loading
 from smithers.engine.attempt import Attempts, Ended
 from smithers.engine.casting import name_for
+from smithers.engine.frames import standing, why
 from smithers.engine.gates import ask_again, open_gate
 from smithers.engine.takeover import Inheritance
 from smithers.engine.turns import session_of
-from smithers.errors import LeaseLost, SmithersError, UsageError
+from smithers.errors import LeaseLost, SmithersError, UsageError, VcsError
 from smithers.model.gate import Answer, Gate, GateKind
-from smithers.model.run import RunStatus
-from smithers.model.step import Attempt, AttemptStatus, PlanStep, StepState, StepStatus
+from smithers.model.run import Intent, RunStatus
+from smithers.model.step import Attempt, AttemptStatus, PlanStep
 from smithers.schedule.decision import Decision, GateRequest
 from smithers.schedule.scheduler import Scheduler
 from smithers.store import runs
 from smithers.store.database import Store
-from smithers.store.drive import Drive, Transition
+from smithers.store.drive import Drive, Transition, given_up
 from smithers.vcs.snapshots import commit_to_branch
 
 LOOK_SECONDS = 0.015
@@ -47,7 +48,7 @@ class Loop:
         inheritance: Inheritance,
         *,
         clock: Clock,
-        on_frame: Callable[[], None] = lambda: None,
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._drive = drive
@@ -56,9 +57,13 @@ class Loop:
         self._interrupted = inheritance.interrupted
         self._ended = inheritance.ended
         self._clock = clock
-        self._on_frame = on_frame
+        self._on_news = on_news
+        """Called after each frame, and when another process has committed something."""
         self._tasks: dict[str, asyncio.Task[Ended]] = {}
-        self._started: dict[str, int] = {}
+        self._flying: dict[str, Attempt] = {}
+        """Attempts that were begun and whose end is in no frame yet."""
+        self._halted: set[str] = set()
+        """Of those, the ones that were told to stop: a second word would cut their grace short."""
         self._budget = budget.Budget()
         self._news = asyncio.Event()
         self._rev = -1
@@ -100,7 +105,7 @@ class Loop:
             decision = self._scheduler.advance(
                 self, now=self._clock.now(), cap=0 if over else self._cap
             )
-        except UsageError as error:
+        except (UsageError, VcsError) as error:
             return await self._give_up(error)
         if over:
             self._hold(decision, over)
@@ -109,15 +114,15 @@ class Loop:
             return not self._park(move)
         if ended or not decision.empty:
             self._drive.commit(move, now=self._clock.now())
-            self._on_frame()
+            self._on_news()
         # Only now: a render that fails must not take the results before it with it.
         del self._ended[: len(ended)]
         self._wake_at = decision.wake_at
         for attempt in decision.begun:
             self._start(attempt)
-        for key in decision.stop:
-            if key in self._tasks:
-                self._tasks[key].cancel()
+        gone = [key for key in self._tasks if key not in self._facts.plan]
+        for key in (*decision.stop, *gone):
+            self._halt(key)
         return True
 
     # -- facts --
@@ -139,7 +144,9 @@ class Loop:
         self._budget.load(self._store, facts.run.id, facts.run.budget)
         asked = ask_again(facts, self._workspace, self._clock)
         if asked:
-            self._drive.open_gates(asked, now=self._clock.now())
+            self._drive.open_gates(
+                asked, snapshots=self._workspace.unrecorded(), now=self._clock.now()
+            )
         workflow = loading.load(loading.locate(root, facts.run.source))
         try:
             given = workflow.input.model_validate(dict(facts.run.input))
@@ -160,7 +167,7 @@ class Loop:
         if one.output is not None:
             self._scheduler.record_output(one.output)
         self._scheduler.record_attempt(one.attempt)
-        self._started.pop(key, None)
+        self._flying.pop(key, None)
 
     # -- what the scheduler needs done --
 
@@ -196,14 +203,17 @@ class Loop:
     def _transition(self, decision: Decision, ended: Iterable[Ended]) -> Transition:
         done = list(ended)
         return Transition(
-            why=_why(done, decision),
+            why=why(done, decision),
             attempts=[*(one.attempt for one in done), *decision.begun],
             outputs=[*(one.output for one in done if one.output is not None), *decision.outputs],
             gates=decision.gates,
             placed=decision.placed,
             gone=decision.gone,
             changes=decision.changes,
-            snapshots=[row for one in done for row in one.snapshots],
+            snapshots=[
+                *self._workspace.unrecorded(),
+                *(row for one in done for row in one.snapshots),
+            ],
             status=decision.status,
             reason=decision.reason,
             wake_at=decision.wake_at,
@@ -220,33 +230,42 @@ class Loop:
             except SmithersError as error:
                 move.reason = f"done, but not committed to its branch: {error.what}"
         if self._drive.commit(move, now=self._clock.now(), release_at=self._rev):
-            self._on_frame()
+            self._on_news()
             return True
+        if move.status.ended:
+            # What came from outside is heard first: it may be that the run is to be cancelled.
+            move.status, move.reason = RunStatus.RUNNING, ""
         self._drive.commit(move, now=self._clock.now())
         self._ended.clear()
         self._news.set()
         return False
 
     async def _give_up(self, error: SmithersError) -> bool:
-        """The plan cannot be made: let what runs finish, record it, and leave the run paused."""
-        if self._tasks:
-            await asyncio.wait(self._tasks.values())
-            await asyncio.sleep(0)
+        """The plan cannot be made: let what runs finish, record it, and leave the run paused.
+
+        A run that is to be cancelled needs no plan for that.
+        """
+        while self._tasks and not self._leaving:
+            if self._intent() in {Intent.CANCEL, Intent.PAUSE_NOW}:
+                for key in list(self._tasks):
+                    self._halt(key)
+            self._news.clear()
+            await self._news.wait()
+        if self._leaving:
+            return False
         done = list(self._ended)
         rev = runs.rev(self._store, self._drive.lease.run)
-        move = Transition(
-            why=f"paused: {error.what}",
-            attempts=[one.attempt for one in done],
-            outputs=[one.output for one in done if one.output is not None],
-            changes={one.attempt.key: _standing(one) for one in done},
-            snapshots=[row for one in done for row in one.snapshots],
-            status=RunStatus.PAUSED,
-            reason=error.what,
-            error=str(error),
-            counts=self._drive.counts(),
-            pause=True,
-        )
+        cancelled = self._intent() is Intent.CANCEL
+        move = given_up(error.what, str(error), cancelled=cancelled)
+        move.attempts = [one.attempt for one in done]
+        move.outputs = [one.output for one in done if one.output is not None]
+        move.changes = {one.attempt.key: standing(one) for one in done}
+        move.snapshots = [row for one in done for row in one.snapshots]
+        move.counts = self._drive.counts()
         return not self._drive.commit(move, now=self._clock.now(), release_at=rev)
+
+    def _intent(self) -> Intent:
+        return runs.get(self._store, self._drive.lease.run).intent
 
     # -- execute --
 
@@ -262,19 +281,32 @@ class Loop:
         )
         task = asyncio.create_task(work)
         self._tasks[key] = task
-        self._started[key] = attempt.started_at
+        self._flying[key] = attempt
+        self._halted.discard(key)
         task.add_done_callback(lambda done: self._finished(key, done))
 
     def _finished(self, key: str, task: asyncio.Task[Ended]) -> None:
         if self._tasks.get(key) is task:
             del self._tasks[key]
-        if not task.cancelled():
-            problem = task.exception()
-            if problem is None:
-                self._ended.append(task.result())
-            else:
-                self._broken = problem
+        if task.cancelled():
+            # Before it had begun, or once more while it was clearing up: it has its verdict too.
+            stopped = replace(
+                self._flying[key],
+                status=AttemptStatus.STOPPED,
+                finished_at=self._clock.now(),
+                charged=False,
+            )
+            self._ended.append(Ended(stopped))
+        elif (problem := task.exception()) is not None:
+            self._broken = problem
+        else:
+            self._ended.append(task.result())
         self._news.set()
+
+    def _halt(self, key: str) -> None:
+        if key in self._tasks and key not in self._halted:
+            self._halted.add(key)
+            self._tasks[key].cancel()
 
     async def _stop(self, keys: Iterable[str]) -> None:
         tasks = [self._tasks[key] for key in keys if key in self._tasks]
@@ -285,7 +317,8 @@ class Loop:
 
     def _over_budget(self) -> str:
         gates = self._facts.gates.get(budget.KEY, [])
-        return self._budget.over(gates, self._started.values(), self._clock.now())
+        started = [attempt.started_at for attempt in self._flying.values()]
+        return self._budget.over(gates, started, self._clock.now())
 
     def _hold(self, decision: Decision, over: str) -> None:
         """Nothing starts while the budget is used up; what runs is stopped, and a gate asks."""
@@ -294,11 +327,12 @@ class Loop:
         decision.stop.extend(self._tasks)
         gates = self._facts.gates.setdefault(budget.KEY, [])
         answer = gates[-1].decision.answer if gates and gates[-1].decision else None
-        if answer is Answer.DENY:
+        if answer is Answer.DENY and not self._tasks:
             decision.status, decision.reason = (
                 RunStatus.FAILED,
                 f"budget: {over}, and no more was given",
             )
+        if answer is Answer.DENY:
             return
         if not gates or answer is Answer.APPROVE:
             request = GateRequest(
@@ -311,7 +345,8 @@ class Loop:
             gate = self.open(request)
             gates.append(gate)
             decision.gates.append(gate)
-        decision.status, decision.reason = RunStatus.WAITING, "waits at budget"
+        if not self._tasks:
+            decision.status, decision.reason = RunStatus.WAITING, "waits at budget"
 
     # -- waiting --
 
@@ -337,6 +372,7 @@ class Loop:
                 now = self._store.version()
                 if now != version:
                     version = now
+                    self._on_news()
                     if runs.rev(self._store, self._drive.lease.run) != self._rev:
                         self._news.set()
                 if self._clock.monotonic() >= renew_at:
@@ -347,29 +383,3 @@ class Loop:
             raise
         finally:
             self._news.set()
-
-
-def _standing(one: Ended) -> StepState:
-    if one.output is not None:
-        return StepState(StepStatus.SUCCEEDED)
-    if one.attempt.status in {AttemptStatus.STOPPED, AttemptStatus.INTERRUPTED}:
-        return StepState(StepStatus.READY)
-    if one.attempt.retry_at is not None:
-        return StepState(StepStatus.RETRYING, one.attempt.error, wake_at=one.attempt.retry_at)
-    return StepState(StepStatus.FAILED, one.attempt.error)
-
-
-def _why(ended: list[Ended], decision: Decision) -> str:
-    """`build[2]/checks failed → build[3]/code started`: what happened, then what follows."""
-    happened = [f"{one.attempt.key} {one.attempt.status}" for one in ended[:3]]
-    if len(ended) > 3:
-        happened.append(f"{len(ended) - 3} more")
-    follows = [f"{attempt.key} started" for attempt in decision.begun[:3]]
-    if len(decision.begun) > 3:
-        follows.append(f"{len(decision.begun) - 3} more started")
-    follows += [f"{gate.key} asks" for gate in decision.gates]
-    if not follows and decision.status is not RunStatus.RUNNING:
-        follows = [f"run {decision.status}"]
-    left = ", ".join(happened)
-    right = ", ".join(follows)
-    return f"{left} → {right}" if left and right else left or right or "plan changed"

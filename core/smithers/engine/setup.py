@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from smithers.agents import environment
@@ -12,25 +13,44 @@ from smithers.clock import Clock
 from smithers.config import load
 from smithers.engine.log import AttemptLog
 from smithers.engine.takeover import Inheritance
+from smithers.engine.workspace import Workspace
 from smithers.errors import SmithersError
-from smithers.process import child
+from smithers.process import child, sweep
 from smithers.process.marks import Mark
 
 
 async def set_up(inheritance: Inheritance, state: Path, clock: Clock) -> None:
-    """Run the command once, in a worktree that was just made.
+    """Have the command run to its end once, before anything else, in a worktree that was just made.
 
-    Raises SmithersError when it fails.
+    Raises SmithersError when it fails. One that failed, or died with its engine, is run again.
     """
-    run = inheritance.workspace.run
-    command = load(Path(run.root)).workspace.setup
-    if not command or not inheritance.made:
+    workspace = inheritance.workspace
+    run = workspace.run
+    done = state / "logs" / run.id / "setup.done"
+    if inheritance.made:
+        done.unlink(missing_ok=True)
+    if not workspace.own or done.exists():
         return
-    log = AttemptLog(state / "logs" / run.id / "setup.jsonl", clock)
-    mark = Mark(run.id, "setup", 1, clock.token())
+    command = load(Path(run.root)).workspace.setup
+    if command:
+        await _run(command, workspace, state / "logs" / run.id / "setup.jsonl", clock)
+    done.touch()
+
+
+async def _run(command: str, workspace: Workspace, path: Path, clock: Clock) -> None:
+    run = workspace.run
+    mark = Mark(run.id, "setup", 1, _token(workspace.path))
+    left = sweep.sweep({mark.token})
+    if left:
+        raise SmithersError(
+            f"processes of an interrupted setup will not die: {left}",
+            kept="everything",
+            next=f"end them, then `smithers resume {run.id}`",
+        )
+    log = AttemptLog(path, clock)
     process = await child.start(
         ["/bin/sh", "-c", command],
-        cwd=inheritance.workspace.path,
+        cwd=workspace.path,
         env=environment.build(mark, {}),
         mark=mark,
     )
@@ -49,3 +69,8 @@ async def set_up(inheritance: Inheritance, state: Path, clock: Clock) -> None:
             kept="the worktree as it is",
             next=f"correct `setup` in .smithers/config.toml, then `smithers resume {run.id}`",
         )
+
+
+def _token(path: Path) -> int:
+    """The same for every engine of the run, so that the next one finds what a dead one left."""
+    return int.from_bytes(hashlib.sha256(str(path).encode()).digest()[:6])

@@ -12,10 +12,11 @@ from smithers.clock import Clock
 from smithers.engine.attempt import Ended, Interrupted
 from smithers.engine.workspace import Workspace, prepare
 from smithers.errors import SmithersError
-from smithers.model.step import AttemptStatus
+from smithers.model.step import Attempt, AttemptStatus
 from smithers.process import sweep
 from smithers.store import recovery, runs
 from smithers.store.database import Store
+from smithers.store.drive import SnapshotRow
 
 
 @dataclass(slots=True)
@@ -58,13 +59,38 @@ def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
     left_behind.tree = workspace.tree()
     for attempt in running:
         done = replace(
-            attempt, status=AttemptStatus.INTERRUPTED, finished_at=clock.now(), charged=False
+            attempt,
+            status=AttemptStatus.INTERRUPTED,
+            finished_at=_last_sign(store, run_id, attempt, clock.now()),
+            charged=False,
         )
-        left_behind.ended.append(Ended(done, tree=left_behind.tree))
+        rows = _unrecorded(workspace, attempt)
+        left_behind.ended.append(Ended(done, snapshots=rows, tree=left_behind.tree))
     for attempt in [*last, *(ended.attempt for ended in left_behind.ended)]:
         if attempt.status is AttemptStatus.INTERRUPTED:
-            before = recovery.snapshot(store, run_id, attempt.key, attempt.n, "before")
+            before = workspace.kept(attempt.key, attempt.n, "before", since=attempt.started_at)
             left_behind.interrupted[attempt.key] = Interrupted(
                 attempt, before, recovery.alone(store, run_id, attempt)
             )
     return left_behind
+
+
+def _last_sign(store: Store, run_id: str, attempt: Attempt, now: int) -> int:
+    """When it last wrote to its log: the time until its run was taken up again is nobody's work."""
+    log = store.path.parent / "logs" / run_id / f"{attempt.id}.jsonl"
+    try:
+        seen = int(log.stat().st_mtime * 1000)
+    except FileNotFoundError:
+        seen = attempt.started_at
+    return min(max(seen, attempt.started_at), now)
+
+
+def _unrecorded(workspace: Workspace, attempt: Attempt) -> list[SnapshotRow]:
+    """Snapshots of an attempt that did not come to the frame which would have recorded them."""
+    sides = [(attempt.n, "before"), (attempt.n - 1, "found")]
+    return [
+        SnapshotRow(attempt.key, number, side, commit)
+        for number, side in sides
+        if number
+        and (commit := workspace.kept(attempt.key, number, side, since=attempt.started_at))
+    ]

@@ -10,7 +10,7 @@ from smithers.model.run import Run
 from smithers.store.drive import SnapshotRow
 from smithers.vcs import snapshots, worktrees
 from smithers.vcs.repository import Repository, discover
-from smithers.vcs.workspace import of
+from smithers.vcs.workspace import locked, of, write_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Workspace:
         self._repository = repository
         self.last = run.base
         """Commit of the newest snapshot: what the files were when the last attempt ended."""
+        self._unrecorded: list[SnapshotRow] = []
 
     @property
     def tracked(self) -> bool:
@@ -52,6 +53,38 @@ class Workspace:
         )
         self.last = taken.commit
         return Reading(SnapshotRow(key, attempt, side, taken.commit, taken.incomplete), taken.tree)
+
+    def look(self, key: str, number: int) -> None:
+        """Snapshot the files if they are not those of the newest snapshot any more.
+
+        For somebody who is to decide about them. Raises VcsError.
+        """
+        if self._repository is None or self._now() == self.tree():
+            return
+        found = self.read(key, number, "found")
+        if found is not None:
+            self._unrecorded.append(found.row)
+
+    def unrecorded(self) -> list[SnapshotRow]:
+        """What `look` has taken, for the next frame; each is handed out once."""
+        rows, self._unrecorded = self._unrecorded, []
+        return rows
+
+    def kept(self, key: str, number: int, side: str, *, since: int) -> str:
+        """Commit of a snapshot that was taken since then, perhaps without being recorded.
+
+        Nothing if there is none: what is older is of another run that had the same id.
+        """
+        if self._repository is None:
+            return ""
+        commit, seconds = snapshots.find(self.path, snapshots.ref(self.run.id, key, number, side))
+        return commit if seconds >= since // 1000 else ""
+
+    def _now(self) -> str:
+        """The files as they are, as one hash."""
+        space = of(self.path)
+        with locked(space.own):
+            return write_tree(space).id
 
     def tree(self) -> str:
         """The files of the newest snapshot as one hash; empty where there is none."""

@@ -88,13 +88,14 @@ def resume(root: Path, run: str, *, agents: Mapping[str, str], actor: str) -> No
         if agents:
             runs.cast(store, run, agents)
         end_hung_engine(store, run, SYSTEM)
+        if row.intent is not Intent.GO:
+            runs.intend(store, run, Intent.GO, actor=actor, now=SYSTEM.now())
+        # Looked at last: an engine that has not heard of it yet may be parking.
         alive = driven(store, run, SYSTEM.now())
         if alive and row.intent is Intent.GO and not agents:
             raise Refused(
                 f"run {run} is driven by a live engine already", next=f"smithers logs {run} -f"
             )
-        if row.intent is not Intent.GO:
-            runs.intend(store, run, Intent.GO, actor=actor, now=SYSTEM.now())
     if not alive:
         spawn(state_dir(root), run)
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from smithers.errors import LeaseLost, Refused, UnknownRun
 from smithers.model.gate import Gate
-from smithers.model.run import Lease, Owner, RunStatus
+from smithers.model.run import Intent, Lease, Owner, RunStatus
 from smithers.model.step import Attempt, Output, PlanStep, StepState
 from smithers.store import codec
 from smithers.store.database import Store
+from smithers.store.settle import cancel_steps
 
 LEASE_MS = 15_000
 
@@ -49,6 +50,8 @@ class Transition:
     counts: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
     pause: bool = False
     """The engine cannot go on by itself: the run is left paused, for a person to resume."""
+    cancel: bool = False
+    """The run is cancelled without a plan that would say so of each step."""
 
 
 def claim(
@@ -93,6 +96,17 @@ def claim(
             ),
         )
     return Lease(run_id, fence + 1, owner, now + LEASE_MS)
+
+
+def given_up(reason: str, error: str, *, cancelled: bool) -> Transition:
+    """Left paused for a person; or, for a run that is to be cancelled, just that."""
+    if cancelled:
+        return Transition(
+            why="run cancelled", status=RunStatus.CANCELLED, reason="cancelled", cancel=True
+        )
+    return Transition(
+        why=f"paused: {reason}", status=RunStatus.PAUSED, reason=reason, error=error, pause=True
+    )
 
 
 class Drive:
@@ -150,18 +164,22 @@ class Drive:
                 (self._seq, frame, now, codec.text(move.why)),
             )
             self._write_summary(db, move, frame, now)
+            if move.cancel:
+                cancel_steps(db, self._seq, frame)
             if release_at is not None:
                 self._fenced(db, "UPDATE leases SET held = 0 WHERE run = ? AND fence = ?")
         self._frame = frame
         return True
 
-    def open_gates(self, gates: Sequence[Gate], *, now: int) -> None:
+    def open_gates(
+        self, gates: Sequence[Gate], *, snapshots: Sequence[SnapshotRow], now: int
+    ) -> None:
         """Gates that ask again, in a frame of their own that changes nothing else."""
         with self._store.write() as db:
             self._fenced(
                 db, "UPDATE leases SET fence = fence WHERE run = ? AND fence = ? AND held = 1"
             )
-            self._write_facts(db, Transition("", gates=gates), now)
+            self._write_facts(db, Transition("", gates=gates, snapshots=snapshots), now)
             db.execute(
                 "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
                 (self._seq, self._frame + 1, now, f"{gates[0].key} asks again"),
@@ -171,16 +189,14 @@ class Drive:
 
     def give_up(self, reason: str, error: str, *, now: int) -> None:
         """Leave the run paused: nothing can be done before a person has."""
-        move = Transition(
-            why=f"paused: {reason}",
-            status=RunStatus.PAUSED,
-            reason=reason,
-            error=error,
-            counts=self.counts(),
-            pause=True,
-        )
-        (rev,) = self._store.all("SELECT rev FROM runs WHERE seq = ?", (self._seq,))[0]
-        self.commit(move, now=now, release_at=rev)
+        released = False
+        while not released:
+            rev, intent = self._store.all(
+                "SELECT rev, intent FROM runs WHERE seq = ?", (self._seq,)
+            )[0]
+            move = given_up(reason, error, cancelled=intent == Intent.CANCEL)
+            move.counts = self.counts()
+            released = self.commit(move, now=now, release_at=rev)
 
     def counts(self) -> tuple[int, int, int, int, int]:
         """The run's summary as it was last committed."""

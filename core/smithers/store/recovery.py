@@ -6,16 +6,6 @@ from smithers.model.step import Attempt
 from smithers.store.database import Reader, Store
 
 
-def snapshot(store: Store | Reader, run_id: str, key: str, attempt: int, side: str) -> str:
-    """Commit of a recorded snapshot, or nothing."""
-    rows = store.all(
-        "SELECT commit_id FROM snapshots WHERE run = (SELECT seq FROM runs WHERE id = ?) "
-        "AND key = ? AND attempt = ? AND side = ?",
-        (run_id, key, attempt, side),
-    )
-    return rows[0][0] if rows else ""
-
-
 def newest_snapshot(store: Store | Reader, run_id: str) -> str:
     """The commit that tells what the files were when an attempt last ended, or nothing."""
     rows = store.all(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 
 from smithers.errors import Refused, UnknownRun
@@ -11,6 +10,7 @@ from smithers.model.run import Facts, Intent, Lease, Owner, Run, RunStatus
 from smithers.model.step import Output
 from smithers.store import codec
 from smithers.store.database import Reader, Store
+from smithers.store.settle import settle
 
 
 def create(store: Store, run: Run, *, created_by: str) -> None:
@@ -133,38 +133,17 @@ def intend(store: Store, run_id: str, intent: Intent, *, actor: str, now: int) -
     with store.write() as db:
         run = get(store, run_id)
         _still_open(run, "paused" if intent is not Intent.CANCEL else "cancelled")
-        (held,) = db.execute(
-            "SELECT held FROM leases WHERE run = (SELECT seq FROM runs WHERE id = ?)", (run_id,)
+        seq, held = db.execute(
+            "SELECT seq, held FROM runs JOIN leases ON leases.run = runs.seq WHERE id = ?",
+            (run_id,),
         ).fetchone()
         db.execute(
             "UPDATE runs SET intent = ?, intent_by = ?, rev = rev + 1 WHERE id = ?",
             (intent.value, actor, run_id),
         )
         if not held:
-            _settle(db, run_id, intent, now)
+            settle(db, seq, intent, now)
     return get(store, run_id)
-
-
-def _settle(db: sqlite3.Connection, run_id: str, intent: Intent, now: int) -> None:
-    execute = db.execute
-    match intent:
-        case Intent.GO:
-            execute(
-                "UPDATE runs SET status = 'queued', status_reason = '' WHERE id = "
-                "? AND status = 'paused'",
-                (run_id,),
-            )
-        case Intent.PAUSE | Intent.PAUSE_NOW:
-            execute(
-                "UPDATE runs SET status = 'paused', status_reason = 'paused' WHERE id = ?",
-                (run_id,),
-            )
-        case Intent.CANCEL:
-            execute(
-                "UPDATE runs SET status = 'cancelled', status_reason = "
-                "'cancelled', finished_at = ? WHERE id = ?",
-                (now, run_id),
-            )
 
 
 def _still_open(run: Run, what: str) -> None:
@@ -273,6 +252,7 @@ def decide(store: Store, run_id: str, decision: Decision) -> None:
                 kept="the gate, open",
                 next=f"smithers approve {run_id} and look again",
             )
+        _still_open(get(store, run_id), "decided about")
         db.execute(
             "INSERT INTO decisions (run, gate, answer, actor, established, note, "
             "digest, decided_at) "

@@ -17,11 +17,12 @@ from smithers.engine.takeover import take_over
 from smithers.errors import Refused, SmithersError
 from smithers.process.identity import me
 from smithers.process.sweep import become_subreaper
-from smithers.store import recovery
 from smithers.store.database import Store
 from smithers.store.drive import Drive, claim
-from smithers.supervise.owner import lock, replaceable
-from smithers.supervise.spawn import spawn
+from smithers.supervise.children import Children
+from smithers.supervise.holding import hold
+from smithers.supervise.owner import replaceable
+from smithers.supervise.spawn import patient_lock
 
 
 def _say(handle: int, word: str) -> None:
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
     """Claim the run, say so through the pipe, drive it, leave."""
     state, run_id, ready = Path(argv[0]), argv[1], int(argv[2])
     store = Store(state)
-    held = lock(state, run_id)
+    held = patient_lock(store, state, run_id)
     if held is None:
         _say(ready, f"refused run {run_id} is driven by a live engine")
         return 5
@@ -61,21 +62,20 @@ def main(argv: list[str]) -> int:
 
 
 async def _drive(store: Store, drive: Drive, state: Path, run_id: str) -> None:
-    def start_children() -> None:
-        for child in recovery.queued_children(store, run_id):
-            with suppress(SmithersError):
-                spawn(state, child)
-
+    events = asyncio.get_running_loop()
+    # Not ignored: what is ignored stays so in every process of an agent.
+    events.add_signal_handler(signal.SIGINT, lambda: None)
     try:
         inheritance = take_over(store, run_id, SYSTEM)
-        await set_up(inheritance, state, SYSTEM)
+        await hold(drive, store, set_up(inheritance, state, SYSTEM))
     except SmithersError as error:
         drive.give_up(error.what, str(error), now=SYSTEM.now())
         return
-    loop = Loop(store, drive, inheritance, clock=SYSTEM, on_frame=start_children)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, loop.leave)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    children = Children(store, state, run_id)
+    loop = Loop(store, drive, inheritance, clock=SYSTEM, on_news=children.start)
+    events.add_signal_handler(signal.SIGTERM, loop.leave)
     await loop.run()
+    await children.started()
 
 
 if __name__ == "__main__":

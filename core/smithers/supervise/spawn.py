@@ -17,9 +17,10 @@ from smithers.process.identity import Life, life, signal_owner
 from smithers.process.run import detach
 from smithers.store import runs
 from smithers.store.database import Reader, Store
-from smithers.supervise.owner import replaceable
+from smithers.supervise.owner import lock, replaceable
 
 READY_SECONDS = 10.0
+LEAVE_SECONDS = 5.0
 
 
 def inside_attempt() -> bool:
@@ -87,6 +88,20 @@ def driven(reader: Reader | Store, run_id: str, now: int) -> bool:
     """A live engine holds the run."""
     lease, held = runs.lease(reader, run_id)
     return held and not replaceable(lease, now)
+
+
+def patient_lock(store: Store, state: Path, run_id: str) -> int | None:
+    """Lock the run for this process, for its life. None while a live engine drives it.
+
+    One that has given the run back holds the lock for the moment that it takes to end: that is
+    waited for, or whoever woke the run in that moment would have done so for nothing.
+    """
+    deadline = SYSTEM.monotonic() + LEAVE_SECONDS
+    while (held := lock(state, run_id)) is None:
+        if driven(store, run_id, SYSTEM.now()) or SYSTEM.monotonic() > deadline:
+            return None
+        select.select([], [], [], 0.01)
+    return held
 
 
 def end_hung_engine(reader: Reader | Store, run_id: str, clock: Clock) -> bool:

@@ -48,6 +48,15 @@ def take(path: Path, ref: str, *, message: str, parent: str = "") -> Snapshot:
     return Snapshot(commit, tree.id, tree.incomplete)
 
 
+def find(path: Path, ref: str) -> tuple[str, int]:
+    """Find a ref's commit, and its time in seconds since 1970; nothing and 0 if there is none."""
+    done = git(path, "log", "-1", "--format=%H %ct", ref, "--", check=False)
+    if done.code != 0:
+        return "", 0
+    commit, _, seconds = line(done).partition(" ")
+    return commit, int(seconds)
+
+
 def restore(path: Path, commit: str) -> None:
     """Make the files of a run's own worktree those of a snapshot.
 

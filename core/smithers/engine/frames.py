@@ -1,0 +1,35 @@
+"""What a frame says of attempts that ended: in words, and where no plan can say it."""
+
+from __future__ import annotations
+
+from smithers.engine.attempt import Ended
+from smithers.model.run import RunStatus
+from smithers.model.step import AttemptStatus, StepState, StepStatus
+from smithers.schedule.scheduler import Decision
+
+
+def standing(one: Ended) -> StepState:
+    """The state of a step by its last attempt alone."""
+    if one.output is not None:
+        return StepState(StepStatus.SUCCEEDED)
+    if one.attempt.status in {AttemptStatus.STOPPED, AttemptStatus.INTERRUPTED}:
+        return StepState(StepStatus.READY)
+    if one.attempt.retry_at is not None:
+        return StepState(StepStatus.RETRYING, one.attempt.error, wake_at=one.attempt.retry_at)
+    return StepState(StepStatus.FAILED, one.attempt.error)
+
+
+def why(ended: list[Ended], decision: Decision) -> str:
+    """`build[2]/checks failed → build[3]/code started`: what happened, then what follows."""
+    happened = [f"{one.attempt.key} {one.attempt.status}" for one in ended[:3]]
+    if len(ended) > 3:
+        happened.append(f"{len(ended) - 3} more")
+    follows = [f"{attempt.key} started" for attempt in decision.begun[:3]]
+    if len(decision.begun) > 3:
+        follows.append(f"{len(decision.begun) - 3} more started")
+    follows += [f"{gate.key} asks" for gate in decision.gates]
+    if not follows and decision.status is not RunStatus.RUNNING:
+        follows = [f"run {decision.status}"]
+    left = ", ".join(happened)
+    right = ", ".join(follows)
+    return f"{left} → {right}" if left and right else left or right or "plan changed"
