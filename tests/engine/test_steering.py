@@ -10,8 +10,9 @@ from smithers.errors import Refused
 from smithers.model.gate import Answer
 from smithers.model.run import RunStatus
 from smithers.process.table import children
-from smithers.service import control
-from tests.running import ACTOR, Workshop, alive, hold, pids, states, until, write
+from smithers.service import control, reading
+from smithers.service.views import Counts
+from tests.running import ACTOR, Workshop, alive, hold, pids, states, write
 
 pytestmark = pytest.mark.slow
 
@@ -205,7 +206,9 @@ def test_cancel_of_a_parked_run_settles_it_at_once(workshop: Workshop) -> None:
     view = workshop.view()
     assert view.row.status is RunStatus.CANCELLED
     assert states(view) == {"before": "succeeded", "ship": "cancelled", "after": "cancelled"}
-    with pytest.raises(Refused):
+    assert view.row.counts == Counts(total=3, done=1, failed=0, running=0, waiting=0)
+    assert reading.inbox(workshop.db) == []
+    with pytest.raises(Refused, match="has ended"):
         workshop.approve()
 
 
@@ -215,19 +218,21 @@ def test_cancel_of_a_run_whose_engine_was_killed_ends_what_it_left(workshop: Wor
     workshop.kill_engine()
     assert any(alive(pid) for pid in pids(workshop, "first"))
     control.cancel(workshop.root, "r", actor=ACTOR)
-    assert workshop.view().row.status is RunStatus.CANCELLED
-    workshop.until(lambda view: view.row.finished_at)
+    assert workshop.until_ended().row.status is RunStatus.CANCELLED
     assert not any(alive(pid) for pid in pids(workshop, "first"))
     assert workshop.attempts() == {"first": ["interrupted"]}
 
 
-def test_an_agent_that_will_not_end_is_cancelled_once_and_then_killed(workshop: Workshop) -> None:
-    stubborn = f"trap '' TERM INT; {hold(workshop, 'deaf')}"
-    workshop.up(workshop.flow(f'return Check("deaf", {stubborn!r})'))
+def test_what_will_not_end_is_told_once_and_killed_after_its_grace(workshop: Workshop) -> None:
+    flow = workshop.flow("""
+        deaf = f"trap 'touch {OUT}/told' TERM; echo $$ >{OUT}/deaf.pids; touch {OUT}/deaf.reached; "
+        return Check("deaf", deaf + "while :; do sleep 0.05; done")
+    """)
+    workshop.up(flow)
     workshop.until_file("deaf.reached")
     control.pause(workshop.root, "r", now=True, actor=ACTOR)
-    # News from outside while it is being stopped: each is a round of the loop.
-    until(lambda: workshop.facts().run.intent == "pause_now")
+    workshop.until_file("told")
+    # News while it is being stopped: a round of the loop each.
     control.pause(workshop.root, "r", now=True, actor=ACTOR)
     control.cancel(workshop.root, "r", actor=ACTOR)
     view = workshop.until_ended()

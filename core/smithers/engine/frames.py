@@ -5,7 +5,7 @@ from __future__ import annotations
 from smithers.engine.attempt import Ended
 from smithers.model.run import RunStatus
 from smithers.model.step import AttemptStatus, StepState, StepStatus
-from smithers.schedule.scheduler import Decision
+from smithers.schedule.decision import Decision
 
 
 def standing(one: Ended) -> StepState:

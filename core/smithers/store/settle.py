@@ -59,6 +59,7 @@ def cancel_steps(db: sqlite3.Connection, seq: int, frame: int) -> None:
     )
     db.execute(
         "UPDATE runs SET running = 0, waiting = 0, "
+        "total = (SELECT count(*) FROM steps WHERE run = seq AND gone = 0), "
         "done = (SELECT count(*) FROM steps WHERE run = seq AND gone = 0 "
         "AND status IN ('succeeded', 'skipped')), "
         "failed = (SELECT count(*) FROM steps WHERE run = seq AND gone = 0 "
