@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,7 +132,8 @@ class Project:
         """End the run's engine as a power cut would, and see it gone."""
         pid = self.engine(run)
         if pid:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
             wait_gone(pid)
 
     def rest(self, run: str, *, within: float = 60.0) -> None:

@@ -187,8 +187,10 @@ class Workshop:
 
     def until_ended(self, run: str = "r") -> RunView:
         """The run once it has ended and its engine is gone."""
-        view = self.until(lambda view: view.row.status.ended, run)
+        self.until(lambda view: view.row.status.ended, run)
         self.until_no_engine(run)
+        view = self.view(run)
+        assert view.row.finished_at is not None, "it only reads as if it had: " + self.tell()
         return view
 
     def until_step(self, key: str, *status: str, run: str = "r") -> RunView:
@@ -307,6 +309,8 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worksh
     """An empty repository with one commit; at the end no process of its runs may be left."""
     for name in [name for name in os.environ if name.startswith(("SMITHERS_", "GIT_"))]:
         monkeypatch.delenv(name)
+    # As a person has it: what an engine caches is part of what is tested.
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from smithers.service.views import FileChange, Safe
 from smithers_tui.view.line import Line, Span, own, say, spread, tail, width
 
+GUTTER = 13
+"""Cells before the text of a line: two numbers and the sign."""
+
 _HUNK = re.compile(r"@@+ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@+(.*)")
 
 
@@ -74,7 +77,7 @@ def row(line: DiffLine, cells: int) -> Line:
         say(f"{_SIGNS[line.kind]} ", role),
         Span(line.text, role),
         # The colour of a change goes to the edge.
-        say(" " * max(0, cells - 12 - width(line.text)) if role else "", role),
+        say(" " * max(0, cells - GUTTER - width(line.text)) if role else "", role),
     )
 
 

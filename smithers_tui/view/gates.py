@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smithers.model.gate import GateKind
 from smithers.service.views import GateView, Safe
-from smithers_tui.view.diffs import parse
+from smithers_tui.view.diffs import GUTTER, DiffLine, parse
 from smithers_tui.view.diffs import row as diff_row
-from smithers_tui.view.line import BLANK, Line, Span, chop, cut, fit, own, say, spread, wrap
+from smithers_tui.view.line import BLANK, Line, Span, chop, cut, fit, own, say, spread, width, wrap
 from smithers_tui.view.times import age, clock
 
 _POLICY = {
@@ -91,11 +91,22 @@ def _named(name: str, text: Safe, cells: int, rows: int = 2) -> list[Line]:
 def body(gate: GateView, cells: int) -> list[Line]:
     """The diff, or the text, broken at cells and never at words: every byte has its place."""
     if gate.show == "diff":
-        return [diff_row(line, cells) for line in parse(gate.body)]
+        return [row for line in parse(gate.body) for row in _diff_rows(line, cells)]
     rows: list[Line] = []
     for text in gate.body.split("\n"):
         for number, piece in enumerate(chop(Safe(text), max(cells - 2, 8))):
             rows.append((say("↪ " if number else "  ", "faint"), Span(piece, "code")))
+    return rows
+
+
+def _diff_rows(line: DiffLine, cells: int) -> list[Line]:
+    """A line of a diff in as many rows as it takes: nothing that is approved lies off the screen."""
+    first, *more = chop(line.text, max(cells - GUTTER, 8))
+    rows = [diff_row(replace(line, text=first), cells)]
+    role = line.kind if line.kind in {"add", "del"} else ""
+    for piece in more:
+        fill = say(" " * max(0, cells - GUTTER - width(piece)), role)
+        rows.append((say(f"{'↪':>{GUTTER - 1}} ", "faint"), Span(piece, role), fill))
     return rows
 
 

@@ -42,7 +42,9 @@ class DiffPane(Pane):
     def take(self, lines: Sequence[view.DiffLine], note: Safe) -> None:
         self.lines, self.note = lines, note
         self._hunks, self._files = view.starts(lines, "hunk"), view.starts(lines, "file")
-        self._widest = max((line_width((Span(each.text),)) for each in lines), default=0) + 13
+        self._widest = (
+            max((line_width((Span(each.text),)) for each in lines), default=0) + view.GUTTER
+        )
         self.changed()
 
     @override

@@ -129,7 +129,9 @@ def test_an_added_step_runs_and_nothing_is_done_again(workshop: Workshop) -> Non
     more = 'Check("three", f"echo three >>{OUT}/marks"),\n'
     early = 'Check("zero", f"echo zero >>{OUT}/marks"),\n'
     text = path.read_text().replace('    Check("one"', f'    {early}        Check("one"')
-    path.write_text(text.replace(">>{OUT}/marks\"),\n    )", f">>{{OUT}}/marks\"),\n        {more}    )"))
+    path.write_text(
+        text.replace('>>{OUT}/marks"),\n    )', f'>>{{OUT}}/marks"),\n        {more}    )')
+    )
     workshop.approve()
     view = workshop.until_ended()
     assert view.row.status is RunStatus.SUCCEEDED, workshop.tell()

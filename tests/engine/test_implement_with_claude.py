@@ -38,7 +38,9 @@ def project(tmp_path, monkeypatch):
     home.mkdir()
     root.mkdir()
     for name in list(os.environ):
-        if name.upper().endswith("_PROXY") or name.startswith(("CLAUDE", "ANTHROPIC", "SMITHERS_DIR")):
+        if name.upper().endswith("_PROXY") or name.startswith(
+            ("CLAUDE", "ANTHROPIC", "SMITHERS_DIR")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     (root / "README.md").write_text("A project.\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import directory
 import pytest
+import sample
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,6 @@ def there(root: Path) -> Iterator[directory.Directory]:
 @pytest.fixture
 def shop(root: Path) -> Iterator[directory.Directory]:
     """One run of each state."""
-    made = directory.shop(root)
+    made = sample.shop(root)
     yield made
     made.db.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from directory import LOGIN, Directory
+from directory import Directory
 from driving import NARROW, WIDE, make, play, shows, text, until
+from sample import LOGIN
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from directory import LOGIN, Directory
+from directory import Directory
 from driving import NARROW, WIDE, make, shows, until
+from sample import LOGIN
 
 SIZES = [pytest.param(WIDE, id="120x36"), pytest.param(NARROW, id="80x24")]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from directory import LOGIN, Directory, write_log
+from directory import Directory, write_log
 from driving import make, play, shows, text, until
+from sample import LOGIN
 
 
 def talk(first: int, count: int) -> list[tuple[str, str, str]]:

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from directory import LOGIN, NOW, Directory
+from directory import NOW, Directory
 from driving import NARROW, make, play, shows, text, until
+from sample import LOGIN
 
 from smithers_tui.screens.inbox import InboxScreen
 from smithers_tui.screens.run import RunScreen

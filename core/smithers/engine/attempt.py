@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -86,8 +88,12 @@ class Attempts:
         """Do the work of a step once. Cancelling it ends its processes and gives `stopped`."""
         if isinstance(leaf, Call):
             return await self._guard(step, attempt, before, _Work(self._call(leaf, step)))
-        log = AttemptLog(self._logs / f"{attempt.id}.jsonl", self.clock)
         work = _Work()
+        try:
+            log = AttemptLog(self._logs / f"{attempt.id}.jsonl", self.clock)
+        except OSError as problem:
+            work.doing = _fail(f"its log cannot be written: {problem}")
+            return await self._guard(step, attempt, before, work)
         try:
             match leaf:
                 case Task():
@@ -97,7 +103,7 @@ class Attempts:
                 case Approval() | Loop():
                     raise AssertionError(f"{step.key} is not work")
             ended = await self._guard(step, attempt, before, work)
-            await self._clean_up(ended, log)
+            await _uncancelled(self._clean_up(ended, log))
             if ended.attempt.error:
                 log.write("engine", "error", ended.attempt.error)
             return ended
@@ -178,7 +184,7 @@ class Attempts:
             after = await asyncio.to_thread(
                 self.workspace.read, ended.attempt.key, ended.attempt.n, "after"
             )
-        except SmithersError as problem:
+        except (SmithersError, OSError) as problem:
             log.write("engine", "notice", f"files not recorded: {problem}")
             return
         if after is not None:
@@ -203,13 +209,14 @@ class Attempts:
         if isinstance(value, BaseModel):
             return value.model_dump(mode="json")
         try:
-            json.dumps(value)
+            # As it will be read after a resume: tuples are lists, keys are strings.
+            kept: JSON = json.loads(json.dumps(value))
         except (TypeError, ValueError) as error:
             raise SmithersError(
                 f"{step.key} returned {type(value).__name__}, which cannot be kept",
                 next="return plain JSON values or a pydantic model",
             ) from error
-        return value  # type: ignore[no-any-return]
+        return kept
 
     async def _check(
         self, step: PlanStep, leaf: Check, attempt: Attempt, log: AttemptLog, work: _Work
@@ -301,6 +308,19 @@ class Attempts:
             f"{note} The files are as they were before it; "
             f"what it had written is in commit {found.row.commit} (`git show {found.row.commit}`)."
         )
+
+
+async def _fail(what: str) -> JSON:
+    raise SmithersError(what, next="make room or set its rights, then `smithers retry`")
+
+
+async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:
+    """Do it to its end: the verdict stands, and being stopped now must not lose it."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 class _Work:

@@ -11,12 +11,19 @@ import importlib.util
 import sys
 import traceback
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from smithers.author.workflow import Workflow
 from smithers.errors import RenderError, SmithersError, UsageError
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +86,24 @@ def locate(root: Path, recipe: str) -> Source:
     return Source(f"recipe:{head}", known[head], name)
 
 
+class _Fresh(SourceFileLoader):
+    """Compiles what the file holds now.
+
+    Python's own cache takes an edit in the same second and of the same length for none, and would
+    leave a folder beside the author's file.
+    """
+
+    @override
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def load(source: Source) -> Workflow[Any]:
     """Import the file and pick the workflow. Raises RenderError naming file and line."""
     module_name = f"smithers_workflow_{hashlib.sha256(str(source.path).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(module_name, source.path)
+    spec = importlib.util.spec_from_file_location(
+        module_name, source.path, loader=_Fresh(module_name, str(source.path))
+    )
     if spec is None or spec.loader is None:
         raise UsageError(f"{source.path} is not a Python file", next="name a file that ends in .py")
     module = importlib.util.module_from_spec(spec)

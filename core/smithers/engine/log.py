@@ -48,7 +48,11 @@ class AttemptLog:
                 "d": "log is full: the rest is not kept",
             }
             line = json.dumps(notice).encode() + b"\n"
-        self._file.write(line)
+        try:
+            self._file.write(line)
+        except OSError:
+            # A full disk must not take the attempt with it.
+            self._full = True
 
     def close(self) -> None:
         self._file.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,25 +17,26 @@ from smithers.author.steps import Leaf, Task
 from smithers.clock import Clock
 from smithers.config import load
 from smithers.engine import budget, loading
-from smithers.engine.attempt import Attempts, Ended
+from smithers.engine.attempt import Attempts, Ended, Interrupted
 from smithers.engine.casting import name_for
 from smithers.engine.frames import standing, why
 from smithers.engine.gates import ask_again, open_gate
 from smithers.engine.takeover import Inheritance
 from smithers.engine.turns import session_of
-from smithers.errors import LeaseLost, SmithersError, UsageError, VcsError
+from smithers.errors import LeaseLost, SmithersError, StoreBusy, UsageError, VcsError
 from smithers.model.gate import Answer, Gate, GateKind
 from smithers.model.run import Intent, RunStatus
 from smithers.model.step import Attempt, AttemptStatus, PlanStep
 from smithers.schedule.decision import Decision, GateRequest
 from smithers.schedule.scheduler import Scheduler
-from smithers.store import runs
+from smithers.store import recovery, runs
 from smithers.store.database import Store
 from smithers.store.drive import Drive, Transition, given_up
 from smithers.vcs.snapshots import commit_to_branch
 
 LOOK_SECONDS = 0.015
 RENEW_SECONDS = 5.0
+BUSY_SECONDS = 0.2
 PARKED = frozenset({RunStatus.WAITING, RunStatus.PAUSED}) | {s for s in RunStatus if s.ended}
 
 
@@ -84,6 +86,8 @@ class Loop:
         finally:
             watch.cancel()
             await self._stop(list(self._tasks))
+            with suppress(SmithersError):
+                self._record_the_rest()
 
     def leave(self) -> None:
         """Be asked to go.
@@ -92,6 +96,16 @@ class Loop:
         """
         self._leaving = True
         self._news.set()
+
+    def _record_the_rest(self) -> None:
+        """Results that came while leaving. What was stopped stays open, and reads as interrupted."""
+        done = [one for one in self._ended if one.attempt.status is not AttemptStatus.STOPPED]
+        if not done:
+            return
+        for one in done:
+            self._record(one)
+        decision = self._scheduler.advance(self, now=self._clock.now(), cap=0)
+        self._drive.commit(self._transition(decision, done), now=self._clock.now())
 
     async def _round(self) -> bool:
         """One frame: facts in, decision out, persisted, then its effects. False once parked."""
@@ -111,9 +125,9 @@ class Loop:
             self._hold(decision, over)
         move = self._transition(decision, ended)
         if not self._tasks and not decision.begun and decision.status in PARKED:
-            return not self._park(move)
+            return not await self._park(move)
         if ended or not decision.empty:
-            self._drive.commit(move, now=self._clock.now())
+            await self._commit(move)
             self._on_news()
         # Only now: a render that fails must not take the results before it with it.
         del self._ended[: len(ended)]
@@ -200,6 +214,14 @@ class Loop:
 
     # -- persist --
 
+    async def _commit(self, move: Transition, *, release_at: int | None = None) -> bool:
+        """Commit a frame, however long others hold the writer: what it says is true meanwhile."""
+        while True:
+            try:
+                return self._drive.commit(move, now=self._clock.now(), release_at=release_at)
+            except StoreBusy:
+                await asyncio.sleep(BUSY_SECONDS)
+
     def _transition(self, decision: Decision, ended: Iterable[Ended]) -> Transition:
         done = list(ended)
         return Transition(
@@ -220,7 +242,7 @@ class Loop:
             counts=decision.counts,
         )
 
-    def _park(self, move: Transition) -> bool:
+    async def _park(self, move: Transition) -> bool:
         """Give the lease back with the last frame, unless something came from outside meanwhile."""
         if move.status is RunStatus.SUCCEEDED and self._workspace.own:
             run = self._facts.run
@@ -229,13 +251,14 @@ class Loop:
                 commit_to_branch(self._workspace.path, message)
             except SmithersError as error:
                 move.reason = f"done, but not committed to its branch: {error.what}"
-        if self._drive.commit(move, now=self._clock.now(), release_at=self._rev):
+        if await self._commit(move, release_at=self._rev):
+            self._ended.clear()
             self._on_news()
             return True
         if move.status.ended:
             # What came from outside is heard first: it may be that the run is to be cancelled.
             move.status, move.reason = RunStatus.RUNNING, ""
-        self._drive.commit(move, now=self._clock.now())
+        await self._commit(move)
         self._ended.clear()
         self._news.set()
         return False
@@ -262,7 +285,10 @@ class Loop:
         move.changes = {one.attempt.key: standing(one) for one in done}
         move.snapshots = [row for one in done for row in one.snapshots]
         move.counts = self._drive.counts()
-        return not self._drive.commit(move, now=self._clock.now(), release_at=rev)
+        if not await self._commit(move, release_at=rev):
+            return True
+        self._ended.clear()
+        return False
 
     def _intent(self) -> Intent:
         return runs.get(self._store, self._drive.lease.run).intent
@@ -277,13 +303,21 @@ class Loop:
             leaf,
             attempt,
             before=[one for one in self._facts.attempts[key] if one.n < attempt.n],
-            interrupted=self._interrupted.pop(key, None),
+            interrupted=self._taken_up(key),
         )
         task = asyncio.create_task(work)
         self._tasks[key] = task
         self._flying[key] = attempt
         self._halted.discard(key)
         task.add_done_callback(lambda done: self._finished(key, done))
+
+    def _taken_up(self, key: str) -> Interrupted | None:
+        """What is known of an interrupted attempt, as things stand now: others may have begun since."""
+        old = self._interrupted.pop(key, None)
+        if old is None or not old.alone:
+            return old
+        alone = recovery.alone(self._store, self._drive.lease.run, old.attempt)
+        return replace(old, alone=alone)
 
     def _finished(self, key: str, task: asyncio.Task[Ended]) -> None:
         if self._tasks.get(key) is task:
@@ -376,7 +410,8 @@ class Loop:
                     if runs.rev(self._store, self._drive.lease.run) != self._rev:
                         self._news.set()
                 if self._clock.monotonic() >= renew_at:
-                    self._drive.renew(self._clock.now())
+                    with suppress(StoreBusy):
+                        self._drive.renew(self._clock.now())
                     renew_at = self._clock.monotonic() + RENEW_SECONDS
         except (LeaseLost, SmithersError):
             self._leaving = True

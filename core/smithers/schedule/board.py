@@ -10,6 +10,7 @@ from smithers.author.context import Reads
 from smithers.model.run import Facts
 from smithers.model.step import PlanStep, StepKind, StepState, StepStatus
 from smithers.schedule.decision import Decision
+from smithers.schedule.ready import Limits, Ready
 from smithers.schedule.states import PENDING
 
 
@@ -35,7 +36,7 @@ class Board:
         self.scopes: dict[str, Scope] = {}
         self.queue: dict[str, None] = {}
         """Steps to look at: something that they depend on has changed."""
-        self.ready: dict[str, None] = {}
+        self.ready = Ready()
         self.running: dict[str, None] = {}
         self.waiting: dict[str, None] = {}
         self.retrying: dict[str, int] = {}
@@ -81,6 +82,8 @@ class Board:
             self._persisted[key] = step
             self.decision.placed[key] = (step, place)
         self.queue[key] = None
+        if key in self.ready:
+            self.ready.add(step)
         if key in self.states:
             return False
         self.states[key] = PENDING
@@ -109,7 +112,8 @@ class Board:
         if key in self.running:
             self.decision.stop.append(key)
             self._count_groups(step, -1)
-        for pool in (self.ready, self.running, self.waiting, self.retrying):
+        self.ready.drop(key)
+        for pool in (self.running, self.waiting, self.retrying):
             pool.pop(key, None)
         self.iterations.pop(key, None)
         self.states.pop(key, None)
@@ -155,11 +159,12 @@ class Board:
                 self.queue[dependent] = None
 
     def _pool(self, key: str, state: StepState) -> None:
-        for pool in (self.ready, self.running, self.waiting, self.retrying):
+        self.ready.drop(key)
+        for pool in (self.running, self.waiting, self.retrying):
             pool.pop(key, None)
         match state.status:
             case StepStatus.READY:
-                self.ready[key] = None
+                self.ready.add(self.facts.plan[key])
             case StepStatus.RUNNING:
                 if self.facts.plan[key].kind is not StepKind.LOOP:
                     self.running[key] = None
@@ -178,25 +183,20 @@ class Board:
         """Retries whose time has come may start."""
         for key in [key for key, wake in self.retrying.items() if wake <= now]:
             del self.retrying[key]
-            self.ready[key] = None
+            self.ready.add(self.facts.plan[key])
 
     def startable(self, cap: int) -> list[PlanStep]:
         """Ready leaves that fit under the cap and their groups' limits, in order of readiness."""
         free = cap - len(self.running)
+        taken: Counter[str] = Counter()
+
+        def full(limits: Limits) -> bool:
+            return any(self.in_group.get(group, 0) + taken[group] >= most for group, most in limits)
+
         chosen: list[PlanStep] = []
-        taken: dict[str, int] = {}
-        for key in self.ready if free > 0 else ():
-            step = self.facts.plan[key]
-            if step.kind in {StepKind.APPROVAL, StepKind.LOOP}:
-                continue
-            if any(
-                self.in_group.get(group, 0) + taken.get(group, 0) >= most
-                for group, most in step.limits
-            ):
-                continue
-            for group, _ in step.limits:
-                taken[group] = taken.get(group, 0) + 1
+        for step in self.ready.in_turn(full) if free > 0 else ():
             chosen.append(step)
+            taken.update(group for group, _ in step.limits)
             if len(chosen) == free:
                 break
         return chosen

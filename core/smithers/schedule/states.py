@@ -132,7 +132,8 @@ def _loop(step: PlanStep, view: View) -> StepState:
     failed = hard_failures(scope, view)
     if failed:
         return StepState(StepStatus.FAILED, f"iteration {iteration}: {failed[0]} failed")
-    if exhausted(step, facts, iteration) and step.spec.get("on_exhausted") == "fail":
+    may_fail = step.spec.get("on_exhausted") == "fail" and not facts.run.stop_by
+    if may_fail and exhausted(step, facts, iteration):
         return StepState(
             StepStatus.FAILED, f"not done after {iteration} iterations, the most that were allowed"
         )

@@ -70,6 +70,12 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         name = getattr(error, "sqlite_errorname", "")
+        if str(error) == "no such table: meta":
+            raise StoreError(
+                f"{path} was never finished being made",
+                kept="nothing to keep",
+                next="smithers init",
+            ) from error
         if name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
             raise StoreBusy(
                 "another program holds the database",
@@ -114,12 +120,19 @@ def create(state: Path, *, store_id: str) -> None:
     """Make the database in `state` if there is none. Harmless when two processes do it at once."""
     path = state / NAME
     with _named(path), _directory(state) as directory, _queue(directory):
-        if path.exists() and path.stat().st_size > 0:
-            return
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         db = _connect(path, readonly=False)
         try:
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+            if "meta" in tables:
+                return
+            if tables:
+                raise StoreError(
+                    f"{path} is a database of another program",
+                    kept="the file as it is",
+                    next="move it away or point SMITHERS_DIR elsewhere",
+                )
             db.execute("PRAGMA journal_mode = WAL")
             schema = (Path(__file__).parent / "schema.sql").read_text()
             db.executescript("BEGIN IMMEDIATE;\n" + schema)
@@ -279,12 +292,7 @@ class Reader:
             raise StoreError(f"no runs here: {self.path} does not exist", next="smithers init")
         with _named(self.path):
             self._db = _connect(self.path, readonly=True)
-            try:
-                _check_version(self._db, self.path)
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    raise StoreError(f"{self.path} is empty", next="smithers init") from error
-                raise
+            _check_version(self._db, self.path)
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         with _named(self.path):

@@ -17,23 +17,23 @@ def newest_snapshot(store: Store | Reader, run_id: str) -> str:
 
 
 def alone(store: Store | Reader, run_id: str, attempt: Attempt) -> bool:
-    """No other attempt was at work at the same time or later."""
+    """No other attempt was at work at the same time or later, but those that follow it."""
     rows = store.all(
         "SELECT count(*) FROM attempts WHERE run = (SELECT seq FROM runs WHERE id = ?) "
-        "AND NOT (key = ? AND n = ?) AND coalesce(finished_at, ?) > ?",
+        "AND NOT (key = ? AND n >= ?) AND coalesce(finished_at, ?) > ?",
         (run_id, attempt.key, attempt.n, attempt.started_at + 1, attempt.started_at),
     )
     return bool(rows[0][0] == 0)
 
 
-def queued_children(store: Store | Reader, run_id: str) -> list[str]:
-    """Runs that were started from inside attempts of this one and that nobody drives yet."""
+def queued_children(store: Store | Reader, run_id: str) -> list[tuple[str, int]]:
+    """Runs from inside attempts of this one that nobody drives yet, with their rev."""
     rows = store.all(
-        "SELECT id FROM runs JOIN leases ON leases.run = runs.seq "
+        "SELECT id, rev FROM runs JOIN leases ON leases.run = runs.seq "
         "WHERE status = 'queued' AND held = 0 AND parent >= ? AND parent < ?",
         (f"{run_id}/", f"{run_id}0"),
     )
-    return [row[0] for row in rows]
+    return [(row[0], row[1]) for row in rows]
 
 
 def settle_workspace(store: Store, run_id: str, *, branch: str, base: str, notes: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 
 from smithers.errors import Refused, UnknownRun
@@ -166,7 +167,18 @@ def stop(store: Store, run_id: str, *, actor: str) -> Run:
             "UPDATE runs SET stop_by = ?, rev = rev + 1 WHERE id = ? AND stop_by = ''",
             (actor, run_id),
         )
+        _queue(db, run_id)
     return get(store, run_id)
+
+
+def _queue(db: sqlite3.Connection, run_id: str) -> None:
+    """A parked run has something to do again, and says so until an engine has it."""
+    db.execute(
+        "UPDATE runs SET status = 'queued', status_reason = '' "
+        "WHERE id = ? AND status = 'waiting' AND intent = 'go' "
+        "AND (SELECT held FROM leases WHERE leases.run = runs.seq) = 0",
+        (run_id,),
+    )
 
 
 def cast(store: Store, run_id: str, agents: Mapping[str, str]) -> None:
@@ -193,14 +205,16 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
         if row is None:
             raise Refused(f"run {run_id} has no step {key!r}", next=f"smithers inspect {run_id}")
         number, status = row
+        over = run.status in {RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.SUPERSEDED}
         if (
             number is None
             or status not in {"failed", "retrying"}
-            or run.status is RunStatus.CANCELLED
+            or over
+            or _closed(db, run_id, key)
         ):
             raise Refused(
-                f"{key} is {status}, in a run that is {run.status}: only a failed "
-                "step can be retried",
+                f"{key} is {status}, in a run that is {run.status}: only a step that failed, "
+                "and that the run failed or waits for, can be retried",
                 kept="everything as it is",
                 next=f"smithers why {run_id}",
             )
@@ -218,6 +232,16 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
             (run_id,),
         )
     return get(store, run_id)
+
+
+def _closed(db: sqlite3.Connection, run_id: str, key: str) -> bool:
+    """The step lies in an iteration on which the verdict is recorded."""
+    scope = key.rpartition("/")[0]
+    row = db.execute(
+        "SELECT 1 FROM outputs WHERE run = (SELECT seq FROM runs WHERE id = ?) AND key = ?",
+        (run_id, scope),
+    ).fetchone()
+    return row is not None
 
 
 def decide(store: Store, run_id: str, decision: Decision) -> None:
@@ -270,3 +294,4 @@ def decide(store: Store, run_id: str, decision: Decision) -> None:
         )
         db.execute("UPDATE gates SET open = 0 WHERE run = ? AND id = ?", (seq, decision.gate))
         db.execute("UPDATE runs SET rev = rev + 1 WHERE seq = ?", (seq,))
+        _queue(db, run_id)

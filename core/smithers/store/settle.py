@@ -48,7 +48,7 @@ def _cancel(db: sqlite3.Connection, seq: int, now: int) -> None:
 def cancel_steps(db: sqlite3.Connection, seq: int, frame: int) -> None:
     """All that has not ended is cancelled, in this frame; the run's counts follow."""
     db.execute(
-        "INSERT INTO step_history (run, frame, key, status) "  # noqa: S608
+        "INSERT OR REPLACE INTO step_history (run, frame, key, status) "  # noqa: S608
         f"SELECT run, ?, key, 'cancelled' FROM steps WHERE {_OPEN}",
         (frame, seq),
     )

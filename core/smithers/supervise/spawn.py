@@ -13,6 +13,7 @@ from pathlib import Path
 
 from smithers.clock import SYSTEM, Clock
 from smithers.errors import Refused, SmithersError
+from smithers.model.run import Lease
 from smithers.process.identity import Life, life, signal_owner
 from smithers.process.run import detach
 from smithers.store import runs
@@ -20,7 +21,10 @@ from smithers.store.database import Reader, Store
 from smithers.supervise.owner import lock, replaceable
 
 READY_SECONDS = 10.0
-LEAVE_SECONDS = 5.0
+LEAVE_SECONDS = READY_SECONDS + 5.0
+"""An engine that leaves may still be starting a child run."""
+RENEW_GRACE_SECONDS = 6.0
+"""Longer than an engine takes between two renewals."""
 
 
 def inside_attempt() -> bool:
@@ -109,9 +113,21 @@ def end_hung_engine(reader: Reader | Store, run_id: str, clock: Clock) -> bool:
     lease, held = runs.lease(reader, run_id)
     if not held or lease.expires_at >= clock.now():
         return False
-    if life(lease.owner) not in {Life.ALIVE, Life.SUSPENDED}:
+    if life(lease.owner) not in {Life.ALIVE, Life.SUSPENDED} or _recovers(reader, lease, clock):
         return False
-    signal_owner(lease.owner, signal.SIGKILL)
+    if not signal_owner(lease.owner, signal.SIGKILL):
+        return False
     while life(lease.owner) in {Life.ALIVE, Life.SUSPENDED}:
         select.select([], [], [], 0.01)
     return True
+
+
+def _recovers(reader: Reader | Store, old: Lease, clock: Clock) -> bool:
+    """An engine that runs gets time to renew: the machine may have been asleep until just now."""
+    deadline = clock.monotonic() + RENEW_GRACE_SECONDS
+    while life(old.owner) is Life.ALIVE and clock.monotonic() < deadline:
+        lease, held = runs.lease(reader, old.run)
+        if not held or lease.fence != old.fence or lease.expires_at >= clock.now():
+            return True
+        select.select([], [], [], 0.1)
+    return False
