@@ -120,11 +120,11 @@ class SmithersApp(App[int]):
         self._overview_changed()
 
     def _overview_changed(self) -> None:
-        if self.place is not None:
+        if self.place is not None and self.place.ready:
             self.place.overview_changed()
 
     def _tick(self) -> None:
-        if self.place is not None:
+        if self.place is not None and self.place.ready:
             self.place.tick()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:

@@ -18,13 +18,17 @@ from smithers.service.views import (
 )
 
 
+class News(Message, bubble=False):
+    """Anything that the feed or a verb says."""
+
+
 @dataclass
-class SummaryRead(Message, bubble=False):
+class SummaryRead(News):
     summary: Summary
 
 
 @dataclass
-class RunsRead(Message, bubble=False):
+class RunsRead(News):
     """Runs from `before` (excluded) down; fewer than `limit` means that these are the last."""
 
     rows: tuple[RunRow, ...]
@@ -33,29 +37,29 @@ class RunsRead(Message, bubble=False):
 
 
 @dataclass
-class LostRead(Message, bubble=False):
+class LostRead(News):
     """Runs that have work and no engine."""
 
     rows: tuple[RunRow, ...]
 
 
 @dataclass
-class RunRead(Message, bubble=False):
+class RunRead(News):
     run: RunView
 
 
 @dataclass
-class InboxRead(Message, bubble=False):
+class InboxRead(News):
     gates: tuple[GateView, ...]
 
 
 @dataclass
-class GateRead(Message, bubble=False):
+class GateRead(News):
     gate: GateView
 
 
 @dataclass
-class FramesRead(Message, bubble=False):
+class FramesRead(News):
     run: str
     after: int
     frames: tuple[FrameView, ...]
@@ -71,20 +75,20 @@ class LogOf:
 
 
 @dataclass
-class LogGrew(Message, bubble=False):
+class LogGrew(News):
     log: LogOf
     length: int
 
 
 @dataclass
-class LogRead(Message, bubble=False):
+class LogRead(News):
     log: LogOf
     after: int
     lines: tuple[LogLine, ...]
 
 
 @dataclass
-class TailRead(Message, bubble=False):
+class TailRead(News):
     """The last lines of a log, for a preview."""
 
     log: LogOf
@@ -92,28 +96,28 @@ class TailRead(Message, bubble=False):
 
 
 @dataclass
-class DiffRead(Message, bubble=False):
+class DiffRead(News):
     run: str
     step: str | None
     diff: DiffView
 
 
 @dataclass
-class OutputRead(Message, bubble=False):
+class OutputRead(News):
     run: str
     step: str
     lines: tuple[Safe, ...]
 
 
 @dataclass
-class Unanswered(Message, bubble=False):
+class Unanswered(News):
     """A question that has no answer: the run is gone, git said no, there is no output."""
 
     what: Safe
 
 
 @dataclass
-class LightChanged(Message, bubble=False):
+class LightChanged(News):
     """Whether what is shown is true now. `reason` says why it may not be."""
 
     live: bool
@@ -122,7 +126,7 @@ class LightChanged(Message, bubble=False):
 
 
 @dataclass
-class VerbDone(Message, bubble=False):
+class VerbDone(News):
     """A verb went through; `cli` is the command that does the same."""
 
     what: Safe
@@ -130,6 +134,6 @@ class VerbDone(Message, bubble=False):
 
 
 @dataclass
-class VerbRefused(Message, bubble=False):
+class VerbRefused(News):
     what: Safe
     next: Safe

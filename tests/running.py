@@ -298,9 +298,9 @@ def processes(folder: Path) -> dict[int, str]:
             where = os.readlink(entry / "cwd")  # noqa: PTH115
         except OSError:
             continue
-        if str(folder) in command or Path(where).is_relative_to(folder):
-            if alive(int(entry.name)):
-                found[int(entry.name)] = command
+        involved = str(folder) in command or Path(where).is_relative_to(folder)
+        if involved and alive(int(entry.name)):
+            found[int(entry.name)] = command
     return found
 
 

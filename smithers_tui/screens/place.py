@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from typing_extensions import override
@@ -15,7 +16,7 @@ from smithers.service.views import RunRow, Safe
 from smithers_tui.actions import Action, Place, at_place, command_line, named
 from smithers_tui.feed import Question
 from smithers_tui.host import Host, host
-from smithers_tui.messages import Unanswered, VerbDone, VerbRefused
+from smithers_tui.messages import News, Unanswered, VerbDone, VerbRefused
 from smithers_tui.screens.confirm import Confirm
 from smithers_tui.screens.help import Help
 from smithers_tui.verbs import Cancel, Pause, Resume, Stop, Verb
@@ -84,6 +85,17 @@ class PlaceScreen(Screen[None]):
         yield Painted(id="keys")
         yield Painted(id="small")
 
+    @property
+    def ready(self) -> bool:
+        """Whether its panes are there: not yet, or no more, at both ends of its life."""
+        return self.is_mounted and bool(self.query("#title")) and bool(self.query("#small"))
+
+    @override
+    def check_message_enabled(self, message: Message) -> bool:
+        if isinstance(message, News) and not self.ready:
+            return False
+        return super().check_message_enabled(message)
+
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
         self.host.feed.forget(self)
         for name, question in self.watched():
@@ -105,7 +117,7 @@ class PlaceScreen(Screen[None]):
         return self.size.width < 100
 
     def paint_bars(self) -> None:
-        if not self.is_mounted:
+        if not self.ready:
             return
         cells = self.size.width
         overview = self.host.overview

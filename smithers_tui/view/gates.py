@@ -100,7 +100,7 @@ def body(gate: GateView, cells: int) -> list[Line]:
 
 
 def _diff_rows(line: DiffLine, cells: int) -> list[Line]:
-    """A line of a diff in as many rows as it takes: nothing that is approved lies off the screen."""
+    """A line of a diff in as many rows as it takes: nothing of it lies off the screen."""
     first, *more = chop(line.text, max(cells - GUTTER, 8))
     rows = [diff_row(replace(line, text=first), cells)]
     role = line.kind if line.kind in {"add", "del"} else ""

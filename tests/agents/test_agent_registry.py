@@ -67,7 +67,7 @@ def test_a_script_is_found_from_the_root(tmp_path):
         ("command:", None, "its command is empty"),
         ("command:a 'b", None, "is no command"),
         ("command:no-such-program --x", None, "no-such-program is not installed"),
-        ("codex", None, "cannot drive agents of kind 'codex'"),
+        ("codex", None, "no agent is called 'codex'"),
     ],
 )
 def test_what_cannot_be_made_says_why(name, spec, words, tmp_path):

@@ -1,3 +1,5 @@
 """Engines are real here, and so is everything that they drive."""
 
-from tests.running import workshop as workshop
+from tests.running import workshop
+
+__all__ = ["workshop"]

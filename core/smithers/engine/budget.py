@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from smithers.model.gate import Answer, Gate
+from smithers.model.gate import Answer, Gate, GateKind
+from smithers.model.run import RunStatus
 from smithers.model.step import Attempt, Usage
+from smithers.schedule.decision import Decision, GateRequest
 from smithers.store import usage
 from smithers.store.database import Reader, Store
 
@@ -53,3 +55,35 @@ class Budget:
     def next_look(self, running: int) -> float | None:
         """Seconds after which running attempts could have used the time up: a second at a time."""
         return 1.0 if running and "minutes" in self.limits else None
+
+
+def hold(
+    decision: Decision,
+    over: str,
+    gates: list[Gate],
+    *,
+    busy: bool,
+    ask: Callable[[GateRequest], Gate],
+) -> None:
+    """Have the run wait at a gate, or fail if no more was given. `busy`: attempts still end."""
+    if decision.status.ended or decision.status is RunStatus.PAUSED:
+        return
+    answer = gates[-1].decision.answer if gates and gates[-1].decision else None
+    if answer is Answer.DENY:
+        if not busy:
+            decision.status = RunStatus.FAILED
+            decision.reason = f"budget: {over}, and no more was given"
+        return
+    if not gates or answer is Answer.APPROVE:
+        request = GateRequest(
+            KEY,
+            GateKind.BUDGET,
+            f"{over}. As much again?",
+            "person",
+            "approve: as much again; deny: the run fails",
+        )
+        gate = ask(request)
+        gates.append(gate)
+        decision.gates.append(gate)
+    if not busy:
+        decision.status, decision.reason = RunStatus.WAITING, "waits at budget"

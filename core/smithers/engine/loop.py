@@ -24,7 +24,7 @@ from smithers.engine.gates import ask_again, open_gate
 from smithers.engine.takeover import Inheritance
 from smithers.engine.turns import session_of
 from smithers.errors import LeaseLost, SmithersError, StoreBusy, UsageError, VcsError
-from smithers.model.gate import Answer, Gate, GateKind
+from smithers.model.gate import Gate
 from smithers.model.run import Intent, RunStatus
 from smithers.model.step import Attempt, AttemptStatus, PlanStep
 from smithers.schedule.decision import Decision, GateRequest
@@ -98,7 +98,7 @@ class Loop:
         self._news.set()
 
     def _record_the_rest(self) -> None:
-        """Results that came while leaving. What was stopped stays open, and reads as interrupted."""
+        """Commit results that came while leaving; what was stopped stays open: interrupted."""
         done = [one for one in self._ended if one.attempt.status is not AttemptStatus.STOPPED]
         if not done:
             return
@@ -122,7 +122,9 @@ class Loop:
         except (UsageError, VcsError) as error:
             return await self._give_up(error)
         if over:
-            self._hold(decision, over)
+            decision.stop.extend(self._tasks)
+            gates = self._facts.gates.setdefault(budget.KEY, [])
+            budget.hold(decision, over, gates, busy=bool(self._tasks), ask=self.open)
         move = self._transition(decision, ended)
         if not self._tasks and not decision.begun and decision.status in PARKED:
             return not await self._park(move)
@@ -312,7 +314,7 @@ class Loop:
         task.add_done_callback(lambda done: self._finished(key, done))
 
     def _taken_up(self, key: str) -> Interrupted | None:
-        """What is known of an interrupted attempt, as things stand now: others may have begun since."""
+        """What is known of an interrupted attempt now: others may have begun since."""
         old = self._interrupted.pop(key, None)
         if old is None or not old.alone:
             return old
@@ -353,34 +355,6 @@ class Loop:
         gates = self._facts.gates.get(budget.KEY, [])
         started = [attempt.started_at for attempt in self._flying.values()]
         return self._budget.over(gates, started, self._clock.now())
-
-    def _hold(self, decision: Decision, over: str) -> None:
-        """Nothing starts while the budget is used up; what runs is stopped, and a gate asks."""
-        if decision.status.ended or decision.status is RunStatus.PAUSED:
-            return
-        decision.stop.extend(self._tasks)
-        gates = self._facts.gates.setdefault(budget.KEY, [])
-        answer = gates[-1].decision.answer if gates and gates[-1].decision else None
-        if answer is Answer.DENY and not self._tasks:
-            decision.status, decision.reason = (
-                RunStatus.FAILED,
-                f"budget: {over}, and no more was given",
-            )
-        if answer is Answer.DENY:
-            return
-        if not gates or answer is Answer.APPROVE:
-            request = GateRequest(
-                budget.KEY,
-                GateKind.BUDGET,
-                f"{over}. As much again?",
-                "person",
-                "approve: as much again; deny: the run fails",
-            )
-            gate = self.open(request)
-            gates.append(gate)
-            decision.gates.append(gate)
-        if not self._tasks:
-            decision.status, decision.reason = RunStatus.WAITING, "waits at budget"
 
     # -- waiting --
 
