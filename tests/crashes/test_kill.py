@@ -1,0 +1,223 @@
+"""The engine is killed at many moments; the run goes on and ends as if it had not been."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from smithers.errors import Refused
+from smithers.model.run import RunStatus
+from smithers.process import sweep
+from smithers.service import reading
+from tests.crashes.cases import (
+    CASES,
+    bury,
+    finish,
+    hold,
+    let_go,
+    until_inside,
+    verify,
+)
+from tests.running import Workshop, alive, until
+
+pytestmark = pytest.mark.slow
+
+
+def kill(workshop: Workshop) -> None:
+    """SIGKILL to the engine, which everybody sees within a second."""
+    workshop.kill_engine()
+    killed = time.monotonic()
+    rows = reading.runs(workshop.db)
+    assert time.monotonic() - killed < 1
+    assert rows[0].status in {RunStatus.INTERRUPTED, RunStatus.WAITING} or rows[0].status.ended
+    if rows[0].status is RunStatus.INTERRUPTED:
+        waiting = reading.why(workshop.db, "r")[0]
+        assert (waiting.kind, waiting.next) == ("interrupted", "smithers resume r")
+
+
+def resume_and_finish(workshop: Workshop) -> None:
+    if not workshop.view().row.status.ended:
+        workshop.resume()
+    finish(workshop)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_undisturbed_it_ends_like_this(workshop: Workshop, name: str) -> None:
+    CASES[name].up(workshop)
+    finish(workshop)
+    assert {len(tries) for tries in workshop.attempts().values()} == {1}
+    verify(CASES[name], workshop)
+
+
+INSIDE = [
+    ("sequence", "a"),
+    ("sequence", "b"),
+    ("sequence", "c"),
+    ("parallel", "a"),
+    ("parallel", "d"),
+    ("gate", "a"),
+    ("gate", "b"),
+    ("loop", "build[1]/code"),
+    ("loop", "build[1]/checks"),
+    ("loop", "build[2]/code"),
+    ("loop", "build[2]/checks"),
+    ("edits", "code"),
+    ("edits", "verify"),
+]
+
+
+@pytest.mark.parametrize(("name", "step"), INSIDE)
+def test_killed_inside_an_attempt(workshop: Workshop, name: str, step: str) -> None:
+    hold(workshop, step)
+    CASES[name].up(workshop)
+    if step == "b" and name == "gate":
+        workshop.until(lambda view: view.gates)
+        workshop.approve()
+    until_inside(workshop, step)
+    kill(workshop)
+    assert bury(workshop) != [], "what the attempt had started lives on"
+    let_go(workshop, step)
+    resume_and_finish(workshop)
+    tries = workshop.attempts()[step]
+    assert tries[0] == "interrupted"
+    assert len(tries) == 2
+    verify(CASES[name], workshop)
+
+
+FRAMES = [
+    *(("sequence", frame) for frame in range(4)),
+    *(("parallel", frame) for frame in range(3)),
+    *(("gate", frame) for frame in range(2)),
+    *(("loop", frame) for frame in range(5)),
+    *(("edits", frame) for frame in range(3)),
+]
+
+
+@pytest.mark.parametrize(("name", "frame"), FRAMES)
+def test_killed_as_soon_as_a_frame_is_there(workshop: Workshop, name: str, frame: int) -> None:
+    CASES[name].up(workshop)
+    workshop.until_frame(frame)
+    kill(workshop)
+    bury(workshop)
+    resume_and_finish(workshop)
+    verify(CASES[name], workshop)
+
+
+@pytest.mark.parametrize(("name", "step"), [("sequence", "b"), ("edits", "code")])
+def test_killed_with_all_that_it_had_started(workshop: Workshop, name: str, step: str) -> None:
+    hold(workshop, step)
+    CASES[name].up(workshop)
+    until_inside(workshop, step)
+    kill(workshop)
+    sweep.sweep(workshop.tokens())
+    assert bury(workshop) == []
+    let_go(workshop, step)
+    resume_and_finish(workshop)
+    assert workshop.attempts()[step] == ["interrupted", "succeeded"]
+    verify(CASES[name], workshop)
+
+
+@pytest.mark.parametrize(("name", "step"), [("sequence", "b"), ("edits", "code")])
+def test_killed_in_each_attempt_of_a_step(workshop: Workshop, name: str, step: str) -> None:
+    hold(workshop, step)
+    CASES[name].up(workshop)
+    for _ in range(2):
+        until_inside(workshop, step)
+        kill(workshop)
+        bury(workshop)
+        workshop.resume()
+    until_inside(workshop, step)
+    let_go(workshop, step)
+    finish(workshop)
+    assert workshop.attempts()[step] == ["interrupted", "interrupted", "succeeded"]
+    verify(CASES[name], workshop)
+
+
+@pytest.mark.parametrize("name", ["sequence", "edits"])
+def test_killed_as_soon_as_it_has_taken_over(workshop: Workshop, name: str) -> None:
+    step = list(CASES[name].ends)[0]
+    hold(workshop, step)
+    CASES[name].up(workshop)
+    until_inside(workshop, step)
+    kill(workshop)
+    bury(workshop)
+    for _ in range(2):
+        workshop.resume()
+        kill(workshop)
+    let_go(workshop, step)
+    resume_and_finish(workshop)
+    assert workshop.attempts()[step][0] == "interrupted"
+    verify(CASES[name], workshop)
+
+
+def test_told_to_leave_it_stops_what_runs_and_reads_as_interrupted(workshop: Workshop) -> None:
+    hold(workshop, "b")
+    CASES["sequence"].up(workshop)
+    until_inside(workshop, "b")
+    os.kill(workshop.engine(), signal.SIGTERM)
+    workshop.until_no_engine()
+    assert workshop.view().row.status is RunStatus.INTERRUPTED
+    assert bury(workshop) == [], "unlike one that was killed it leaves nothing"
+    let_go(workshop, "b")
+    resume_and_finish(workshop)
+    assert workshop.attempts()["b"] == ["interrupted", "succeeded"]
+    verify(CASES["sequence"], workshop)
+
+
+def test_of_many_that_resume_at_once_one_drives(workshop: Workshop) -> None:
+    hold(workshop, "b")
+    CASES["sequence"].up(workshop)
+    until_inside(workshop, "b")
+    kill(workshop)
+    bury(workshop)
+    fence = workshop.lease()[0].fence
+    ready = threading.Barrier(4)
+    said: list[str] = []
+
+    def resume() -> None:
+        ready.wait()
+        try:
+            workshop.resume()
+            said.append("resumed")
+        except Refused as error:
+            said.append(error.what)
+
+    threads = [threading.Thread(target=resume) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert said.count("resumed") == 1, said
+    assert all("live engine" in word for word in said if word != "resumed")
+    assert workshop.lease()[0].fence == fence + 1
+    assert alive(workshop.engine())
+    until_inside(workshop, "b")
+    until(lambda: len(_engines(workshop)) == 1)
+    let_go(workshop, "b")
+    finish(workshop)
+    assert workshop.attempts()["b"] == ["interrupted", "succeeded"]
+    verify(CASES["sequence"], workshop)
+
+
+def _engines(workshop: Workshop) -> list[str]:
+    from tests.running import processes
+
+    return [each for each in processes(workshop.root).values() if "supervise.main" in each]
+
+
+def test_a_run_that_lost_its_engine_is_brought_back_on_sight(workshop: Workshop) -> None:
+    from smithers.service import control
+
+    hold(workshop, "b")
+    CASES["sequence"].up(workshop)
+    until_inside(workshop, "b")
+    kill(workshop)
+    bury(workshop)
+    let_go(workshop, "b")
+    control.ensure_engine(workshop.root, "r")
+    finish(workshop)
+    verify(CASES["sequence"], workshop)
