@@ -213,7 +213,9 @@ def _store_problems(workshop: Workshop) -> list[str]:
     ask = workshop.db.reader.all
     problems += [row[0] for row in ask("PRAGMA integrity_check") if row[0] != "ok"]
     problems += [str(row) for row in ask("PRAGMA foreign_key_check")]
-    problems += [f"running: {row}" for row in ask("SELECT key FROM attempts WHERE status='running'")]
+    problems += [
+        f"running: {row}" for row in ask("SELECT key FROM attempts WHERE status='running'")
+    ]
     return problems
 
 
@@ -233,9 +235,9 @@ def _ref_problems(view: RunView, workshop: Workshop) -> list[str]:
         if attempt.status == "interrupted"
     }
     for ref, commit in refs.items():
-        if not ref.endswith("/@base") and commit not in recorded:
-            if not any(part in ref for part in interrupted):
-                problems.append(f"{ref} is not recorded")
+        known = ref.endswith("/@base") or commit in recorded
+        if not known and not any(part in ref for part in interrupted):
+            problems.append(f"{ref} is not recorded")
     return problems
 
 

@@ -12,7 +12,7 @@ import pytest
 from smithers.errors import Refused
 from smithers.model.run import RunStatus
 from smithers.process import sweep
-from smithers.service import reading
+from smithers.service import control, reading
 from tests.crashes.cases import (
     CASES,
     bury,
@@ -22,7 +22,7 @@ from tests.crashes.cases import (
     until_inside,
     verify,
 )
-from tests.running import Workshop, alive, until
+from tests.running import Workshop, alive, processes, until
 
 pytestmark = pytest.mark.slow
 
@@ -56,13 +56,11 @@ def test_undisturbed_it_ends_like_this(workshop: Workshop, name: str) -> None:
 INSIDE = [
     ("sequence", "a"),
     ("sequence", "b"),
-    ("sequence", "c"),
     ("parallel", "a"),
     ("parallel", "d"),
     ("gate", "a"),
     ("gate", "b"),
     ("loop", "build[1]/code"),
-    ("loop", "build[1]/checks"),
     ("loop", "build[2]/code"),
     ("loop", "build[2]/checks"),
     ("edits", "code"),
@@ -89,11 +87,11 @@ def test_killed_inside_an_attempt(workshop: Workshop, name: str, step: str) -> N
 
 
 FRAMES = [
-    *(("sequence", frame) for frame in range(4)),
-    *(("parallel", frame) for frame in range(3)),
-    *(("gate", frame) for frame in range(2)),
-    *(("loop", frame) for frame in range(5)),
-    *(("edits", frame) for frame in range(3)),
+    *(("sequence", frame) for frame in (0, 2)),
+    *(("parallel", frame) for frame in (0, 1)),
+    *(("gate", frame) for frame in (0, 1)),
+    *(("loop", frame) for frame in (1, 2, 3)),
+    *(("edits", frame) for frame in (0, 1, 2)),
 ]
 
 
@@ -107,51 +105,47 @@ def test_killed_as_soon_as_a_frame_is_there(workshop: Workshop, name: str, frame
     verify(CASES[name], workshop)
 
 
-@pytest.mark.parametrize(("name", "step"), [("sequence", "b"), ("edits", "code")])
-def test_killed_with_all_that_it_had_started(workshop: Workshop, name: str, step: str) -> None:
-    hold(workshop, step)
-    CASES[name].up(workshop)
-    until_inside(workshop, step)
+def test_killed_with_all_that_it_had_started(workshop: Workshop) -> None:
+    hold(workshop, "code")
+    CASES["edits"].up(workshop)
+    until_inside(workshop, "code")
     kill(workshop)
     sweep.sweep(workshop.tokens())
     assert bury(workshop) == []
-    let_go(workshop, step)
+    let_go(workshop, "code")
     resume_and_finish(workshop)
-    assert workshop.attempts()[step] == ["interrupted", "succeeded"]
-    verify(CASES[name], workshop)
+    assert workshop.attempts()["code"] == ["interrupted", "succeeded"]
+    verify(CASES["edits"], workshop)
 
 
-@pytest.mark.parametrize(("name", "step"), [("sequence", "b"), ("edits", "code")])
-def test_killed_in_each_attempt_of_a_step(workshop: Workshop, name: str, step: str) -> None:
-    hold(workshop, step)
-    CASES[name].up(workshop)
+def test_killed_in_each_attempt_of_a_step(workshop: Workshop) -> None:
+    hold(workshop, "code")
+    CASES["edits"].up(workshop)
     for _ in range(2):
-        until_inside(workshop, step)
+        until_inside(workshop, "code")
         kill(workshop)
         bury(workshop)
         workshop.resume()
-    until_inside(workshop, step)
-    let_go(workshop, step)
+    until_inside(workshop, "code")
+    let_go(workshop, "code")
     finish(workshop)
-    assert workshop.attempts()[step] == ["interrupted", "interrupted", "succeeded"]
-    verify(CASES[name], workshop)
+    assert workshop.attempts()["code"] == ["interrupted", "interrupted", "succeeded"]
+    verify(CASES["edits"], workshop)
 
 
-@pytest.mark.parametrize("name", ["sequence", "edits"])
-def test_killed_as_soon_as_it_has_taken_over(workshop: Workshop, name: str) -> None:
-    step = list(CASES[name].ends)[0]
-    hold(workshop, step)
-    CASES[name].up(workshop)
-    until_inside(workshop, step)
+def test_killed_as_soon_as_it_has_taken_over(workshop: Workshop) -> None:
+    hold(workshop, "code")
+    CASES["edits"].up(workshop)
+    until_inside(workshop, "code")
     kill(workshop)
     bury(workshop)
     for _ in range(2):
         workshop.resume()
         kill(workshop)
-    let_go(workshop, step)
+    let_go(workshop, "code")
     resume_and_finish(workshop)
-    assert workshop.attempts()[step][0] == "interrupted"
-    verify(CASES[name], workshop)
+    assert workshop.attempts()["code"][0] == "interrupted"
+    verify(CASES["edits"], workshop)
 
 
 def test_told_to_leave_it_stops_what_runs_and_reads_as_interrupted(workshop: Workshop) -> None:
@@ -204,14 +198,10 @@ def test_of_many_that_resume_at_once_one_drives(workshop: Workshop) -> None:
 
 
 def _engines(workshop: Workshop) -> list[str]:
-    from tests.running import processes
-
     return [each for each in processes(workshop.root).values() if "supervise.main" in each]
 
 
 def test_a_run_that_lost_its_engine_is_brought_back_on_sight(workshop: Workshop) -> None:
-    from smithers.service import control
-
     hold(workshop, "b")
     CASES["sequence"].up(workshop)
     until_inside(workshop, "b")
