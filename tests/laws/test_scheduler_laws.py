@@ -17,7 +17,9 @@ LAW = settings(
 
 def _event(world: World, data) -> None:
     """One thing that can happen to a run that waits for something."""
-    choices = [("end", key) for key in world.running] + [("decide", key) for key in world.open_gates]
+    choices = [("end", key) for key in world.running] + [
+        ("decide", key) for key in world.open_gates
+    ]
     what, key = data.draw(st.sampled_from(sorted(choices)))
     if what == "decide":
         world.decide(key, data.draw(st.sampled_from(list(Answer))))
@@ -75,7 +77,11 @@ def test_a_resume_sees_the_same_states_as_the_engine_that_went_on(tree, data):
     for _ in range(60):
         fresh = world.resumed()
         fresh.advance(_Still(), now=world.now, cap=0)
-        mine = {key: world.scheduler.states[key] for key in fresh.states if key in world.scheduler.states}
+        mine = {
+            key: world.scheduler.states[key]
+            for key in fresh.states
+            if key in world.scheduler.states
+        }
         assert mine == dict(fresh.states)
         decision = _settle(world, decision)
         if decision.status.ended:

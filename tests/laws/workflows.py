@@ -53,7 +53,9 @@ def trees(depth: int = 3) -> st.SearchStrategy[Node]:
 def named(node: Node, counter: list[int]) -> Node:
     counter[0] += 1
     name = f"s{counter[0]}"
-    return replace(node, name=name, children=tuple(named(child, counter) for child in node.children))
+    return replace(
+        node, name=name, children=tuple(named(child, counter) for child in node.children)
+    )
 
 
 def _build(node: Node, ctx: Context[Nothing]) -> Step[object]:
@@ -110,10 +112,16 @@ class World:
         attempt = Attempt(step.key, len(earlier) + 1, 1, AttemptStatus.RUNNING, self.now)
         states = self.scheduler.states
         assert step.key not in self.running, f"{step.key} was begun while it runs"
-        assert step.key not in self.scheduler.facts.outputs, f"{step.key} was begun though it is done"
+        assert step.key not in self.scheduler.facts.outputs, (
+            f"{step.key} was begun though it is done"
+        )
         assert step.kind not in {StepKind.APPROVAL, StepKind.LOOP}
         for before in step.after:
             assert states[before].ok, f"{step.key} was begun before {before} had ended well"
+        for group, most in step.limits:
+            plan = self.scheduler.facts.plan
+            inside = [key for key in self.running if (group, most) in plan[key].limits]
+            assert len(inside) < most, f"{step.key} was begun beside {inside}, limit {most}"
         self.running[step.key] = attempt
         self.begun.append(step.key)
         return attempt
@@ -121,7 +129,16 @@ class World:
     def open(self, request) -> Gate:
         number = len(self.scheduler.facts.gates.get(request.key, [])) + 1
         gate = Gate(
-            f"{request.key}#{number}", request.key, request.kind, request.title, request.by, "", "", "", "", self.now
+            f"{request.key}#{number}",
+            request.key,
+            request.kind,
+            request.title,
+            request.by,
+            "",
+            "",
+            "",
+            "",
+            self.now,
         )
         assert request.key not in self.open_gates
         self.open_gates[request.key] = gate
@@ -160,7 +177,14 @@ class World:
         """A scheduler as a new engine would make it, from facts and the persisted plan alone."""
         facts = self.scheduler.facts
         kept = copy.deepcopy(
-            Facts(facts.run, facts.outputs, facts.attempts, facts.gates, dict(self.persisted()), facts.stored)
+            Facts(
+                facts.run,
+                facts.outputs,
+                facts.attempts,
+                facts.gates,
+                dict(self.persisted()),
+                facts.stored,
+            )
         )
         return Scheduler(self.flow, Nothing(), kept)
 

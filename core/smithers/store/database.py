@@ -25,6 +25,8 @@ VERSION = 1
 NAME = "smithers.db"
 LOCK_SECONDS = 5.0
 CHECKPOINT_BYTES = 4 * 1024 * 1024
+MIGRATIONS = Path(__file__).parent / "migrations"
+"""`0002_what_it_does.sql`: each brings the schema to its number, and only forward."""
 
 Row = tuple[Any, ...]
 
@@ -158,6 +160,17 @@ def _directory(state: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def _rehearse(copy: sqlite3.Connection, script: Path) -> None:
+    try:
+        copy.executescript(script.read_text())
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"the migration {script.name} does not fit this database ({error})",
+            kept="the database, as it was",
+            next="report this, and go on with the version of smithers that made it",
+        ) from error
+
+
 class Store:
     """The writer of one process.
 
@@ -246,7 +259,7 @@ class Store:
 
     def _migrate(self, version: int) -> None:
         """Bring an older database to VERSION, first on a copy, which is kept beside it."""
-        scripts = sorted((Path(__file__).parent / "migrations").glob("[0-9]*.sql"))
+        scripts = sorted(MIGRATIONS.glob("[0-9]*.sql"))
         due = [script for script in scripts if version < int(script.name[:4]) <= VERSION]
         copy = self.path.with_name(f"{NAME}.v{version}")
         copy.unlink(missing_ok=True)
@@ -257,7 +270,7 @@ class Store:
         rehearsal = _connect(trial, readonly=False)
         try:
             for script in due:
-                rehearsal.executescript(script.read_text())
+                _rehearse(rehearsal, script)
         finally:
             rehearsal.close()
             trial.unlink()

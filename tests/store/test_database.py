@@ -1,0 +1,171 @@
+"""The file: how it is made, who may write, and what is never lost without a word."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+import stat
+
+import pytest
+
+from smithers.errors import StoreError, StoreGone, StoreTooNew
+from smithers.store import database
+from smithers.store.database import NAME, Reader, Store
+from tests.store.store_kit import make, new_run
+
+
+def test_only_its_owner_can_read_it(tmp_path):
+    store = make(tmp_path)
+    new_run(store)
+    for name in (NAME, f"{NAME}-wal", f"{NAME}-shm"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_making_it_twice_keeps_what_is_in_it(tmp_path):
+    store = make(tmp_path)
+    new_run(store)
+    database.create(tmp_path, store_id="other")
+    assert store.all("SELECT id FROM runs") == [("r",)]
+    assert store.all("SELECT store_id FROM meta") == [("test",)]
+
+
+def test_one_that_was_never_finished_is_finished(tmp_path):
+    half = sqlite3.connect(tmp_path / NAME)
+    half.execute("PRAGMA journal_mode = WAL")
+    half.close()
+    with pytest.raises(StoreError, match="never finished"):
+        Store(tmp_path)
+    assert make(tmp_path).all("SELECT count(*) FROM runs") == [(0,)]
+
+
+def test_a_newer_database_is_refused_and_not_touched(tmp_path):
+    store = make(tmp_path)
+    with store.write() as db:
+        db.execute("UPDATE meta SET version = 99")
+    store.close()
+    before = (tmp_path / NAME).stat().st_mtime_ns
+    for opening in (Store, Reader):
+        with pytest.raises(StoreTooNew, match="newer smithers"):
+            opening(tmp_path)
+    assert (tmp_path / NAME).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("opening", [Store, Reader])
+def test_a_file_that_is_no_database_is_named(tmp_path, opening):
+    (tmp_path / NAME).write_bytes(b"this is no database, it is a text of some length" * 40)
+    with pytest.raises(StoreError, match="not a database"):
+        opening(tmp_path)
+
+
+def test_a_commit_into_a_deleted_file_is_refused(tmp_path):
+    store = make(tmp_path)
+    (tmp_path / NAME).unlink()
+    with pytest.raises(StoreGone, match="deleted, moved or replaced"):
+        new_run(store)
+
+
+def test_a_commit_into_a_replaced_file_is_refused(tmp_path):
+    store = make(tmp_path)
+    (tmp_path / NAME).rename(tmp_path / "elsewhere")
+    (tmp_path / NAME).write_bytes(b"")
+    with pytest.raises(StoreGone):
+        new_run(store)
+
+
+def test_an_exception_inside_a_write_leaves_nothing_behind(tmp_path):
+    store = make(tmp_path)
+    with pytest.raises(RuntimeError), store.write() as db:
+        db.execute("UPDATE meta SET store_id = 'changed'")
+        raise RuntimeError
+    assert store.all("SELECT store_id FROM meta") == [("test",)]
+
+
+def test_no_connection_checkpoints_by_itself_and_the_log_stays_bounded(tmp_path):
+    store = make(tmp_path)
+    reader = Reader(tmp_path)
+    assert store.all("PRAGMA wal_autocheckpoint") == [(0,)]
+    assert reader.all("PRAGMA wal_autocheckpoint") == [(0,)]
+    text = "x" * 100_000
+    for number in range(150):
+        with store.write(durable=False) as db:
+            db.execute("UPDATE meta SET store_id = ?", (f"{number}{text}",))
+    size = (tmp_path / f"{NAME}-wal").stat().st_size
+    assert size < 2 * database.CHECKPOINT_BYTES, "15 MB were written"
+
+
+def test_a_reader_in_a_transaction_delays_the_checkpoint_and_nothing_else(tmp_path):
+    store, reader = make(tmp_path), Reader(tmp_path)
+    with reader.transaction():
+        first = reader.all("SELECT store_id FROM meta")
+        for number in range(100):
+            with store.write(durable=False) as db:
+                db.execute("UPDATE meta SET store_id = ?", (f"{number}" + "x" * 100_000,))
+        assert reader.all("SELECT store_id FROM meta") == first
+    assert reader.one("SELECT length(store_id) FROM meta") == (100_002,)
+
+
+def test_commits_at_full_are_synced_before_they_return(tmp_path):
+    store = make(tmp_path)
+    with store.write() as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+    with store.write(durable=False) as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
+def test_a_store_is_of_one_process(tmp_path, monkeypatch):
+    store = make(tmp_path)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(StoreError, match="fork"), store.write():
+        pass
+
+
+def test_an_older_database_is_migrated_after_a_rehearsal_and_a_copy(tmp_path, monkeypatch):
+    state, scripts = tmp_path / "state", tmp_path / "migrations"
+    state.mkdir()
+    scripts.mkdir()
+    (scripts / "0002_add_colour.sql").write_text("ALTER TABLE runs ADD COLUMN colour TEXT;")
+    make(state).close()
+    monkeypatch.setattr(database, "VERSION", 2)
+    monkeypatch.setattr(database, "MIGRATIONS", scripts)
+    store = Store(state)
+    assert store.all("SELECT version FROM meta") == [(2,)]
+    assert store.all("SELECT colour FROM runs") == []
+    assert (state / f"{NAME}.v1").exists()
+
+
+def test_a_migration_that_fails_on_the_copy_leaves_the_database_as_it_was(tmp_path, monkeypatch):
+    state, scripts = tmp_path / "state", tmp_path / "migrations"
+    state.mkdir()
+    scripts.mkdir()
+    (scripts / "0002_broken.sql").write_text("ALTER TABLE nothing ADD COLUMN colour TEXT;")
+    make(state).close()
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "VERSION", 2)
+        patched.setattr(database, "MIGRATIONS", scripts)
+        with pytest.raises(StoreError, match="0002_broken"):
+            Store(state)
+    assert Store(state).all("SELECT version FROM meta") == [(1,)]
+
+
+def _count_up(folder: str, times: int) -> None:
+    from pathlib import Path
+
+    store = Store(Path(folder))
+    for _ in range(times):
+        with store.write(durable=False) as db:
+            (value,) = db.execute("SELECT store_id FROM meta").fetchone()
+            db.execute("UPDATE meta SET store_id = ?", (str(int(value) + 1),))
+
+
+@pytest.mark.slow
+def test_many_writers_take_turns_without_an_error(tmp_path):
+    database.create(tmp_path, store_id="0")
+    spawn = multiprocessing.get_context("spawn")
+    workers = [spawn.Process(target=_count_up, args=(str(tmp_path), 100)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert Reader(tmp_path).one("SELECT store_id FROM meta") == ("400",)
