@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -11,7 +10,7 @@ from pydantic import BaseModel
 from smithers.errors import RenderError
 
 T = TypeVar("T")
-_HERE = str(Path(__file__).parent)
+_HERE = "smithers.author."
 
 
 class CheckResult(BaseModel):
@@ -35,7 +34,8 @@ class Decided(BaseModel):
 def written_at() -> str:
     """`file:line` of the author's code that is being executed."""
     frame = inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+    # By module and not by file: the methods that a dataclass generates have no file.
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_HERE):
         frame = frame.f_back
     if frame is None:
         return "?"

@@ -38,7 +38,7 @@ class Prompt:
             return environment.get_template(self.path.name).render(**self.values)
         except jinja2.TemplateNotFound as error:
             raise RenderError(
-                f"prompt file {self.path.parent / str(error)} does not exist",
+                f"prompt file {self.path.parent / (error.name or self.path.name)} does not exist",
                 next="create it, or correct the name in Prompt(…)",
             ) from error
         except jinja2.TemplateError as error:
