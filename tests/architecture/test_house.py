@@ -88,7 +88,7 @@ def test_the_schema_head_names_every_table():
 
 
 def test_every_error_has_its_code_and_place_in_the_tree():
-    import smithers.errors as errors
+    from smithers import errors
 
     classes = [
         value

@@ -21,9 +21,10 @@ class Goal(BaseModel):
 class Empty:
     """A run that has done nothing yet."""
 
-    states: dict = {}
-    iterations: dict = {}
-    facts = Facts(Run("r", "w", "t", "s", "", {}, 0))
+    def __init__(self):
+        self.states = {}
+        self.iterations = {}
+        self.facts = Facts(Run("r", "w", "t", "s", "", {}, 0))
 
 
 def rendered(body, *, edits=False):

@@ -75,9 +75,8 @@ def test_a_commit_into_a_replaced_file_is_refused(tmp_path):
 
 def test_an_exception_inside_a_write_leaves_nothing_behind(tmp_path):
     store = make(tmp_path)
-    with pytest.raises(RuntimeError), store.write() as db:
-        db.execute("UPDATE meta SET store_id = 'changed'")
-        raise RuntimeError
+    with pytest.raises(sqlite3.OperationalError), store.write() as db:
+        db.executescript("UPDATE meta SET store_id = 'changed'; UPDATE nothing SET x = 1")
     assert store.all("SELECT store_id FROM meta") == [("test",)]
 
 

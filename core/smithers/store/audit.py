@@ -20,7 +20,8 @@ def last_states(store: Store | Reader, run_id: str) -> dict[str, str]:
     return dict(
         store.all(
             "SELECT key, status FROM step_history AS h "
-            "WHERE run = (SELECT seq FROM runs WHERE id = ?) AND frame = (SELECT max(frame) FROM step_history "
+            "WHERE run = (SELECT seq FROM runs WHERE id = ?) "
+            "AND frame = (SELECT max(frame) FROM step_history "
             "WHERE run = h.run AND key = h.key)",
             (run_id,),
         )
@@ -55,7 +56,8 @@ _NEVER = (
         (
             "SELECT o.key, a.status FROM outputs AS o JOIN attempts AS a "
             "ON a.run = o.run AND a.key = o.key "
-            "WHERE o.run = (SELECT seq FROM runs WHERE id = ?) AND a.status != 'succeeded' AND a.n = "
+            "WHERE o.run = (SELECT seq FROM runs WHERE id = ?) "
+            "AND a.status != 'succeeded' AND a.n = "
             "(SELECT max(n) FROM attempts WHERE run = a.run AND key = a.key)"
         ),
     ),
