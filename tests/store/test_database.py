@@ -76,8 +76,13 @@ def test_a_commit_into_a_replaced_file_is_refused(tmp_path):
 def test_an_exception_inside_a_write_leaves_nothing_behind(tmp_path):
     store = make(tmp_path)
     with pytest.raises(sqlite3.OperationalError), store.write() as db:
-        db.executescript("UPDATE meta SET store_id = 'changed'; UPDATE nothing SET x = 1")
+        _change_then_fail(db)
     assert store.all("SELECT store_id FROM meta") == [("test",)]
+
+
+def _change_then_fail(db):
+    db.execute("UPDATE meta SET store_id = 'changed'")
+    db.execute("UPDATE nothing SET x = 1")
 
 
 def test_no_connection_checkpoints_by_itself_and_the_log_stays_bounded(tmp_path):
