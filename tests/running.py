@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from smithers.engine import checker
 from smithers.model.gate import Answer
 from smithers.model.run import Facts, Lease, RunStatus
 from smithers.process import sweep
@@ -268,7 +269,11 @@ class Workshop:
         return {token for (token,) in rows}
 
     def close(self) -> list[str]:
-        """End what is left; names the processes that nobody should have had to end."""
+        """End what is left.
+
+        Returns what is wrong: records that disagree, processes that nobody should have had to end.
+        """
+        wrong: list[str] = []
         rows = reading.runs(self.db, limit=200) if locate.exists(self.root) else []
         open_runs = [row.id for row in rows if not row.status.ended]
         if rows:
@@ -276,13 +281,14 @@ class Workshop:
                 self.kill_engine(run)
             if open_runs:
                 sweep.sweep(self.tokens())
+            wrong = [each for row in rows for each in checker.check(self.db.reader, row.id)]
             self.db.close()
         deadline = time.monotonic() + 10
         while (left := processes(self.root.parent)) and time.monotonic() < deadline:
             time.sleep(0.01)
         for pid in left:
             os.kill(pid, signal.SIGKILL)
-        return list(left.values())
+        return [*wrong, *left.values()]
 
 
 def states(view: RunView) -> dict[str, str]:

@@ -27,7 +27,10 @@ def _loaded_by(statement: str) -> set[str]:
 @pytest.mark.slow
 def test_the_import_contracts_hold():
     done = subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=TOP, capture_output=True, text=True
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=TOP,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -61,7 +64,9 @@ def test_a_file_says_what_it_is_and_stays_small(path):
 
 def test_every_folder_says_in_its_init_what_lives_there():
     folders = {path.parent for path in SOURCES}
-    assert [str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
+    assert [
+        str(folder) for folder in sorted(folders) if not (folder / "__init__.py").is_file()
+    ] == []
 
 
 def test_only_one_function_checkpoints_the_database():

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from smithers.engine import checker
 from smithers.model.run import RunStatus
 from smithers.model.step import StepKind
 from smithers.service import reading
 from smithers.service.views import RunView
-from smithers.store.database import open_reader
 from tests.running import Workshop, alive, states
 
 STEP = """\
@@ -191,7 +189,7 @@ def verify(case: Case, workshop: Workshop) -> None:
         assert names == sorted({"README", *case.files})
     assert _store_problems(workshop) == []
     assert _ref_problems(view, workshop) == []
-    assert checked(workshop) == []
+    assert checker.check(workshop.db.reader, "r") == []
 
 
 def _work_twice(view: RunView, workshop: Workshop) -> list[str]:
@@ -251,15 +249,3 @@ def _ref_problems(view: RunView, workshop: Workshop) -> list[str]:
         if not known and not any(part in ref for part in interrupted):
             problems.append(f"{ref} is not recorded")
     return problems
-
-
-def checked(workshop: Workshop) -> list[str]:
-    """What the project's own checker finds wrong."""
-    if importlib.util.find_spec("smithers.engine.checker") is None:
-        return []
-    checker = importlib.import_module("smithers.engine.checker")
-    reader = open_reader(workshop.db.state)
-    try:
-        return list(checker.check(reader, "r"))
-    finally:
-        reader.close()

@@ -54,18 +54,21 @@ async def within(
     stall: float | None,
 ) -> T:
     """The result of `work`. Past a limit it is cancelled, waited for, and OutOfTime raised."""
+    if stall is None:
+        return await _in_time(work, timeout)
     task = asyncio.ensure_future(work)
     began = clock.monotonic()
     try:
         while True:
             now = clock.monotonic()
             if timeout is not None and now - began >= timeout:
-                raise OutOfTime(f"time limit of {timeout:g} s reached")
-            if stall is not None and now - pulse.last >= stall:
+                raise _past(timeout)
+            if now - pulse.last >= stall:
                 raise OutOfTime(f"no sign of life for {stall:g} s")
-            ends = [began + timeout] if timeout is not None else []
-            ends += [pulse.last + stall] if stall is not None else []
-            done, _ = await asyncio.wait({task}, timeout=min(ends) - now if ends else None)
+            ends = (
+                [pulse.last + stall] if timeout is None else [began + timeout, pulse.last + stall]
+            )
+            done, _ = await asyncio.wait({task}, timeout=min(ends) - now)
             if done:
                 return task.result()
     finally:
@@ -73,3 +76,26 @@ async def within(
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
+
+
+async def _in_time(work: Coroutine[Any, Any, T], timeout: float | None) -> T:  # noqa: ASYNC109
+    """The same without a task of its own: where nothing but the end can come, none is needed."""
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            value = await work
+    except Exception as error:
+        if timeout is not None and limit.expired():
+            raise _past(timeout) from error
+        raise
+    if timeout is not None and limit.expired():
+        raise _past(timeout)
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        # Work may swallow the word to stop; what it says then is not a result.
+        raise asyncio.CancelledError
+    return value
+
+
+def _past(timeout: float) -> OutOfTime:
+    return OutOfTime(f"time limit of {timeout:g} s reached")

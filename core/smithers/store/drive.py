@@ -136,11 +136,23 @@ class Drive:
 
     def _fenced(self, db: sqlite3.Connection, sql: str, *values: object) -> None:
         if db.execute(sql, (*values, self._seq, self.lease.fence)).rowcount != 1:
-            raise LeaseLost(
-                f"another engine drives run {self.lease.run} now",
-                kept="everything committed; this engine writes nothing more",
-                next=f"smithers inspect {self.lease.run}",
-            )
+            raise self._lost()
+
+    def _check_fence(self, db: sqlite3.Connection) -> None:
+        """Inside a write transaction to look is enough: nobody else can claim before it ends."""
+        row = db.execute(
+            "SELECT 1 FROM leases WHERE run = ? AND fence = ? AND held = 1",
+            (self._seq, self.lease.fence),
+        ).fetchone()
+        if row is None:
+            raise self._lost()
+
+    def _lost(self) -> LeaseLost:
+        return LeaseLost(
+            f"another engine drives run {self.lease.run} now",
+            kept="everything committed; this engine writes nothing more",
+            next=f"smithers inspect {self.lease.run}",
+        )
 
     def commit(self, move: Transition, *, now: int, release_at: int | None = None) -> bool:
         """Write one frame; with `release_at`, give the lease back if the run's rev is still that.
@@ -148,16 +160,15 @@ class Drive:
         Returns False, with nothing written, when it is not: something came from outside meanwhile.
         """
         with self._store.write() as db:
-            self._fenced(
-                db, "UPDATE leases SET fence = fence WHERE run = ? AND fence = ? AND held = 1"
-            )
+            self._check_fence(db)
             if release_at is not None:
                 (rev,) = db.execute("SELECT rev FROM runs WHERE seq = ?", (self._seq,)).fetchone()
                 if rev != release_at:
                     return False
             frame = self._frame + 1
             self._write_facts(db, move, now)
-            self._write_plan(db, move)
+            if move.placed or move.gone:
+                self._write_plan(db, move)
             self._write_states(db, move, frame)
             db.execute(
                 "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
@@ -176,9 +187,7 @@ class Drive:
     ) -> None:
         """Gates that ask again, in a frame of their own that changes nothing else."""
         with self._store.write() as db:
-            self._fenced(
-                db, "UPDATE leases SET fence = fence WHERE run = ? AND fence = ? AND held = 1"
-            )
+            self._check_fence(db)
             self._write_facts(db, Transition("", gates=gates, snapshots=snapshots), now)
             db.execute(
                 "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
@@ -224,13 +233,19 @@ class Drive:
             "INSERT INTO outputs (run, key, value) VALUES (?, ?, ?)",
             [(seq, output.key, codec.dumps(output.value)) for output in move.outputs],
         )
+        if move.gates:
+            self._write_gates(db, move.gates)
+        if move.snapshots:
+            self._write_snapshots(db, move.snapshots, now)
+
+    def _write_gates(self, db: sqlite3.Connection, gates: Sequence[Gate]) -> None:
         db.executemany(
             "INSERT INTO gates (run, id, key, kind, title, decided_by, why, show, "
             "body, digest, opened_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
-                    seq,
+                    self._seq,
                     gate.id,
                     gate.key,
                     gate.kind.value,
@@ -242,16 +257,20 @@ class Drive:
                     gate.digest,
                     gate.opened_at,
                 )
-                for gate in move.gates
+                for gate in gates
             ],
         )
+
+    def _write_snapshots(
+        self, db: sqlite3.Connection, rows: Sequence[SnapshotRow], now: int
+    ) -> None:
         db.executemany(
             "INSERT OR REPLACE INTO snapshots (run, key, attempt, side, commit_id, "
             "taken_at, incomplete) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
                 (
-                    seq,
+                    self._seq,
                     row.key,
                     row.attempt,
                     row.side,
@@ -259,7 +278,7 @@ class Drive:
                     now,
                     codec.dumps(list(row.incomplete)),
                 )
-                for row in move.snapshots
+                for row in rows
             ],
         )
 
