@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,22 +29,27 @@ MEASURES = {
 
 
 def main() -> int:
-    """The table on stdout, progress on stderr. Exit code 1 if something is over its budget."""
+    """Table on stdout, progress on stderr. Exit code 1 if something failed or is over budget."""
     asked = _arguments()
     commands.as_installed()
     rows: list[Row] = []
+    failed = False
     with tempfile.TemporaryDirectory(prefix="smithers-bench-", dir=asked.dir) as folder:
         settings = Settings(Path(folder), quick=asked.quick)
         for name in asked.only or MEASURES:
             sys.stderr.write(f"measuring {name} …\n")
-            for row in _measure(name)(settings):
-                sys.stderr.write(f"  {' | '.join(table.cells(row))}\n")
-                rows.append(row)
+            try:
+                for row in _measure(name)(settings):
+                    sys.stderr.write(f"  {' | '.join(table.cells(row))}\n")
+                    rows.append(row)
+            except Exception:  # noqa: BLE001 - the other figures are still wanted
+                traceback.print_exc()
+                failed = True
     sys.stdout.write("\n".join(table.lines(rows)) + "\n")
     if asked.quick:
         sys.stderr.write("--quick: sizes and repetitions too small to judge by\n")
-        return 0
-    return 1 if any(row.excess is not None and row.excess > 0 for row in rows) else 0
+    over = any(row.excess is not None and row.excess > 0 for row in rows)
+    return 1 if failed or (over and not asked.quick) else 0
 
 
 def _arguments() -> argparse.Namespace:

@@ -10,6 +10,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 SCHEMA = """
 CREATE TABLE step (
@@ -29,8 +30,15 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def commits(path: Path, steps: int, *, together: int | None = None) -> float:
-    """Milliseconds a step, for a database with so many. `together`: the commits they share."""
+class Cost(NamedTuple):
+    """Milliseconds a step."""
+
+    time: float
+    processor: float
+
+
+def commits(path: Path, steps: int, *, together: int | None = None) -> Cost:
+    """Write so many steps. `together`: the commits that they share."""
     new = not path.exists()
     db = connect(path)
     if new:
@@ -38,16 +46,16 @@ def commits(path: Path, steps: int, *, together: int | None = None) -> float:
     (first,) = db.execute("SELECT count(*) FROM step").fetchone()
     commits = together or steps
     bounds = [round(steps * number / commits) for number in range(commits + 1)]
-    began = time.monotonic_ns()
+    began, used = time.monotonic_ns(), time.process_time_ns()
     for low, high in pairwise(bounds):
         db.execute("BEGIN IMMEDIATE")
         for number in range(first + low, first + high):
             db.execute(INSERT, (f"s{number}", str(number), began))
         db.execute(UPDATE, (first + high, began))
         db.execute("COMMIT")
-    took = time.monotonic_ns() - began
+    took, cost = time.monotonic_ns() - began, time.process_time_ns() - used
     db.close()
-    return took / steps / 1e6
+    return Cost(took / steps / 1e6, cost / steps / 1e6)
 
 
 def go_on(path: Path) -> int:

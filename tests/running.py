@@ -334,7 +334,8 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worksh
     made.git("config", "user.email", "tester@localhost")
     made.commit(README="read me\n")
     yield made
-    assert made.close() == []
+    wrong = made.close()
+    assert not wrong, "\n".join(wrong)
 
 
 def write(path: str, text: str, *, step: str = "code", **more: Any) -> Turn:

@@ -23,7 +23,7 @@ def rows(settings: Settings) -> Iterator[Row]:
         fan = project.drive("fan", steps=steps, wide=WIDE)
         fans.append(marks.pace(fan.marks))
         frames.append(fan.frames)
-        raws.append(raw.commits(folder / "raw.db", steps, together=fan.frames))
+        raws.append(raw.commits(folder / "raw.db", steps, together=fan.frames).time)
     known = budgets()
     yield Row(
         f"fan-out of {steps:,}, {WIDE} wide",
@@ -41,7 +41,7 @@ def rows(settings: Settings) -> Iterator[Row]:
         "ms/step",
         reference=median(raws),
         beside=f"raw, {median(frames):,.0f} commits",
-        ratio=median(one[0] / raw for one, raw in zip(fans, raws, strict=True)),
+        ratio=median(one[0] / bare for one, bare in zip(fans, raws, strict=True)),
         count=len(fans),
     )
     yield Row("fan-out: processor", median(cpu for _, cpu in fans), "ms/step", count=len(fans))

@@ -26,7 +26,7 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 def interleaved(
     settings: Settings, workflow: str, steps: int, times: int
-) -> tuple[list[Driven], list[float]]:
+) -> tuple[list[Driven], list[raw.Cost]]:
     """The runs, and beside each what raw SQLite needs a step, before and after it."""
     runs, raws = [], []
     for _ in range(times):
@@ -34,20 +34,20 @@ def interleaved(
         before = raw.commits(folder / "raw.db", steps)
         runs.append(Project(folder).drive(workflow, steps=steps))
         after = raw.commits(folder / "raw.db", steps)
-        raws.append((before + after) / 2)
+        raws.append(raw.Cost(*(sum(pair) / 2 for pair in zip(before, after, strict=True))))
     return runs, raws
 
 
-def paces(what: str, runs: list[Driven], raws: list[float]) -> Iterator[Row]:
+def paces(what: str, runs: list[Driven], raws: list[raw.Cost]) -> Iterator[Row]:
     known = budgets()
     figures = [marks.pace(run.marks) for run in runs]
     yield Row(
         what,
         median(time for time, _ in figures),
         "ms/step",
-        reference=median(raws),
+        reference=median(cost.time for cost in raws),
         beside="raw",
-        ratio=median(time / raw for (time, _), raw in zip(figures, raws, strict=True)),
+        ratio=median(time / cost.time for (time, _), cost in zip(figures, raws, strict=True)),
         budget=known["step"],
         count=len(runs),
     )
@@ -55,6 +55,9 @@ def paces(what: str, runs: list[Driven], raws: list[float]) -> Iterator[Row]:
         f"{what}: processor",
         median(cpu for _, cpu in figures),
         "ms/step",
+        reference=median(cost.processor for cost in raws),
+        beside="raw",
+        ratio=median(cpu / cost.processor for (_, cpu), cost in zip(figures, raws, strict=True)),
         budget=known["step_cpu"],
         count=len(runs),
     )

