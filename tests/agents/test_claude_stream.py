@@ -36,8 +36,8 @@ def test_an_edit_is_a_call_a_result_words_and_a_bill():
     assert events == [
         ("notice", "Claude Code 2.1.330, claude-opus-5-5"),
         ("text", "I will write the file."),
-        ("tool_call", "Write /work/hello.txt"),
-        ("tool_result", "File created successfully at: /work/hello.txt"),
+        ("tool_call", "Write /repo/hello.txt"),
+        ("tool_result", "File created successfully at: /repo/hello.txt"),
         ("text", "Done: hello.txt written."),
         ("usage", "200 in, 20 out, $0.0012"),
     ]
