@@ -24,7 +24,7 @@ for pid in $(cat "{out}/dead" 2>/dev/null); do
     fi
 done
 echo "$SMITHERS_ATTEMPT" >>"{out}/marks"
-env -i /usr/bin/setsid /bin/sleep 300 & echo $! >>"{out}/pids"
+env -i /usr/bin/setsid /bin/sleep 300 >/dev/null 2>&1 & echo $! >>"{out}/pids"
 touch "{out}/reached.$name"
 while [ -e "{out}/hold.$name" ]; do sleep 0.02; done
 """
