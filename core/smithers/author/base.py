@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -40,6 +42,12 @@ def written_at() -> str:
     if frame is None:
         return "?"
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The id that was probably meant, in words, or nothing."""
+    near = difflib.get_close_matches(name, sorted(set(known) - {name}), 1)
+    return f" (nearest: {near[0]!r})" if near else ""
 
 
 class Step(Generic[T]):

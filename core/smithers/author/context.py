@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
-from smithers.author.base import CheckResult, Step, written_at
+from smithers.author.base import CheckResult, Step, nearest, written_at
 from smithers.errors import RenderError
 from smithers.model.run import Facts
 from smithers.model.step import JSON, StepState, StepStatus, generic
@@ -36,7 +35,11 @@ class Reads:
         self.keys: set[str] = set()
         """Read for their value: exact keys, and generic ones where any iteration counts."""
         self.states: set[str] = set()
-        """Read for their state."""
+        """Read for their state, likewise."""
+        self.loops: set[str] = set()
+        """Asked which iteration is their last."""
+        self.outward: set[str] = set()
+        """Keys that were not there, so that a step further out answered in their place."""
         self.unknown: dict[str, str] = {}
         """Ids that no scope has yet, and where they were asked for."""
 
@@ -60,12 +63,15 @@ class Context(Generic[I_co]):
         scope: str = "",
         iteration: int = 0,
         reads: Reads | None = None,
+        own: Collection[str] = (),
     ) -> None:
         self._input = input
         self._source = source
         self._scope = scope
         self._iteration = iteration
         self._reads = reads or Reads()
+        self._own = own
+        """Keys that this scope is known to have although nothing stands in the plan yet."""
 
     @property
     def input(self) -> I_co:
@@ -98,10 +104,11 @@ class Context(Generic[I_co]):
         asked, model = step if isinstance(step, tuple) else (step, None)
         key = self._find(asked)
         value = None if key is None else self._value(key, _model(asked, model))
-        if value is None:
+        if value is None and key not in self._source.facts.outputs:
             name = _name(asked)
+            hint = nearest(name, self._ids()) if key is None else ""
             raise RenderError(
-                f"{written_at()}: the output of {name!r} is not there yet{self._nearest(name)}",
+                f"{written_at()}: the output of {name!r} is not there yet{hint}",
                 next=f"use ctx.get({name!r}) and say what to do while it is None, or `when=`",
             )
         return value
@@ -116,9 +123,11 @@ class Context(Generic[I_co]):
         """What the step left in the iteration before this one; None in the first."""
         if self._iteration <= 1:
             return None
-        loop = self._scope.rsplit("[", 1)[0]
-        key = f"{loop}[{self._iteration - 1}]/{_name(step)}"
+        loop, name = self._scope.rsplit("[", 1)[0], _name(step)
+        key = f"{loop}[{self._iteration - 1}]/{name}"
         self._reads.keys.add(key)
+        if not self._exists(key):
+            self._reads.unknown.setdefault(name, written_at())
         return self._value(key, _model(step, model))
 
     @overload
@@ -130,12 +139,14 @@ class Context(Generic[I_co]):
     def all(self, step: Step[Any] | str, model: type[BaseModel] | None = None) -> Any:
         """What the step left in every iteration so far, oldest first."""
         name = _name(step)
-        wanted: list[Any] = []
+        wanted: list[str] = []
         for prefix in scopes(self._scope):
             wanted = [key for key in self._iterated(prefix, name) if self._exists(key)]
+            self._reads.keys.add(generic(prefix + name))
             if wanted:
                 break
-        self._reads.keys.add(generic(f"{self._scope}/{name}" if self._scope else name))
+        else:
+            self._reads.unknown.setdefault(name, written_at())
         values = [self._value(key, _model(step, model)) for key in wanted]
         return [value for value in values if value is not None]
 
@@ -147,28 +158,27 @@ class Context(Generic[I_co]):
 
     def state(self, step: Step[Any] | str) -> StepStatus:
         """Where the step stands; `pending` when it is not in the plan yet."""
-        key = self._find(step)
+        key = self._find(step, self._reads.states)
         if key is None:
             return StepStatus.PENDING
-        self._reads.states.add(key)
-        state = self._source.states.get(key)
+        state = self._source.states.get(key) or self._source.facts.stored.get(key)
         return state.status if state else StepStatus.PENDING
 
     # -- finding --
 
-    def _find(self, step: Step[Any] | str) -> str | None:
+    def _find(self, step: Step[Any] | str, noted: set[str] | None = None) -> str | None:
+        """The key that is meant, own scope first. What could change the answer is noted."""
         name = _name(step)
+        noted = self._reads.keys if noted is None else noted
         missing: list[str] = []
         for prefix in scopes(self._scope):
             key = self._last(prefix, name)
-            if key is None:
-                continue
-            if self._exists(key):
-                self._reads.keys.add(generic(key) if "/" in name else key)
+            noted.add(generic(prefix + name) if "/" in name or key is None else key)
+            if key is not None and self._exists(key):
+                self._reads.outward.update(missing)
                 return key
-            missing.append(key)
-        self._reads.keys.update(missing)
-        self._reads.keys.add(generic(name))
+            if key is not None:
+                missing.append(key)
         self._reads.unknown.setdefault(name, written_at())
         return None
 
@@ -183,22 +193,22 @@ class Context(Generic[I_co]):
         return prefix + leaf
 
     def _iterated(self, prefix: str, name: str) -> list[str]:
-        """Keys of a step in each iteration.
-
-        Of the loop that the path names, or of the one we are in.
-        """
+        """Its keys in each iteration: of the loops that the path names, or of the one we are in."""
         *loops, leaf = name.split("/")
-        if loops:
-            loop = prefix + "/".join(loops)
-        elif prefix.endswith("]/"):
-            loop = prefix.rsplit("[", 1)[0]
+        if not loops and prefix.endswith("]/"):
+            inside = self._each(prefix.rsplit("[", 1)[0])
         else:
-            return [prefix + leaf]
-        count = self._iterations(loop)
-        return [f"{loop}[{number}]/{leaf}" for number in range(1, count + 1)]
+            inside = iter([prefix])
+            for loop in loops:
+                inside = iter([one for outer in inside for one in self._each(outer + loop)])
+        return [one + leaf for one in inside]
+
+    def _each(self, loop: str) -> Iterator[str]:
+        return (f"{loop}[{number}]/" for number in range(1, self._iterations(loop) + 1))
 
     def _iterations(self, loop: str) -> int:
         """How many were opened: of a loop that goes on, or of one that has ended."""
+        self._reads.loops.add(loop)
         number = self._source.iterations.get(loop)
         if number is not None:
             return number
@@ -209,7 +219,16 @@ class Context(Generic[I_co]):
 
     def _exists(self, key: str) -> bool:
         facts = self._source.facts
-        return key in facts.outputs or key in self._source.states or key in facts.attempts
+        if key in facts.outputs or key in self._source.states or key in facts.attempts:
+            return True
+        if key in self._own:
+            return True
+        # Iterations that closed before this engine came stand in the record alone. So does this
+        # scope until it has been rendered: whether it still has the step is seen then.
+        here = key.rpartition("/")[0] == self._scope
+        if here and key in facts.stored:
+            self._reads.unknown.setdefault(key.rpartition("/")[2], written_at())
+        return key in facts.stored
 
     def _value(self, key: str, model: type[BaseModel] | None) -> Any:
         facts = self._source.facts
@@ -218,23 +237,25 @@ class Context(Generic[I_co]):
             value = output.value
         else:
             attempts = facts.attempts.get(key)
-            value = attempts[-1].value if attempts else None
+            # What a check found counts once nothing more will come of it.
+            final = attempts and attempts[-1].retry_at is None and not attempts[-1].reopened
+            value = attempts[-1].value if attempts and final else None
         if value is None or model is None:
             return value
         try:
             return model.model_validate(value)
         except ValidationError as error:
             raise RenderError(
-                f"the kept output of {key} no longer fits {model.__name__}: "
+                f"{written_at()}: the kept output of {key} no longer fits {model.__name__}: "
                 f"{error.errors()[0]['msg']}",
                 kept="the output as it was recorded",
                 next=f"give the fields of {model.__name__} that came later a default",
             ) from error
 
-    def _nearest(self, name: str) -> str:
-        known = {generic(key) for key in self._source.states}
-        near = difflib.get_close_matches(name, sorted(known - {name}), 1)
-        return f" (nearest id: {near[0]!r})" if near and name not in known else ""
+    def _ids(self) -> Iterable[str]:
+        """All that could have been meant: paths from outside, and ids alone."""
+        paths = {generic(key) for key in self._source.states}
+        return paths | {path.rpartition("/")[2] for path in paths}
 
 
 def _name(step: Step[Any] | str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,16 @@ class Prompt:
                 next="create it, or correct the name in Prompt(…)",
             ) from error
         except jinja2.TemplateError as error:
-            line = getattr(error, "lineno", None)
+            line = getattr(error, "lineno", None) or _line(error, self.path)
             where = f"{self.path}:{line}" if line else str(self.path)
             raise RenderError(
                 f"prompt {where}: {error}",
                 next="give Prompt(…) that value, or correct the template",
             ) from error
+
+
+def _line(error: Exception, path: Path) -> int | None:
+    """Where in the template it happened: Jinja puts the template's own lines into the traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return lines[-1] if lines else None

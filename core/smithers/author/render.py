@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from smithers.author.context import Context, Reads, Source
+from smithers.author.base import nearest
+from smithers.author.context import Context, Reads, Source, scopes
 from smithers.author.prompt import Prompt
+from smithers.author.sight import FIX_ID, refuse_circles, refuse_unknown
 from smithers.author.steps import (
     Approval,
     Call,
@@ -27,7 +29,7 @@ from smithers.author.steps import (
     Task,
 )
 from smithers.errors import RenderError, SmithersError
-from smithers.model.step import JSON, PlanStep, StepKind, generic
+from smithers.model.step import JSON, PlanStep, StepKind
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
@@ -55,14 +57,37 @@ def render(
 
     Raises RenderError naming file, line and id for whatever the author can get wrong.
     """
+    rendered = _once(body, input, source, scope=scope, iteration=iteration, edits=edits)
+    if rendered.reads.outward.intersection(rendered.steps):
+        # It read a step further out for want of its own, which it turns out to have.
+        own = rendered.steps
+        rendered = _once(
+            body, input, source, scope=scope, iteration=iteration, edits=edits, own=own
+        )
+    refuse_unknown(rendered.reads, source, scope=scope, here=rendered.steps)
+    return rendered
+
+
+def _once(
+    body: Callable[[Context[Any]], Step[Any]],
+    input: BaseModel,
+    source: Source,
+    *,
+    scope: str,
+    iteration: int,
+    edits: bool,
+    own: Collection[str] = (),
+) -> Rendered:
     reads = Reads()
-    context = Context(input, source, scope=scope, iteration=iteration, reads=reads)
+    context = Context(input, source, scope=scope, iteration=iteration, reads=reads, own=own)
     tree = guarded(body, context)
     flat = _Flattening(Rendered(scope, reads), edits=edits)
     if not isinstance(tree, Step):
-        name = getattr(body, "__name__", "the workflow")
+        function = _function(body)
+        code = function.__code__
         raise RenderError(
-            f"{_where(body)}: {name} returned {type(tree).__name__}, not a step",
+            f"{code.co_filename}:{code.co_firstlineno}: {function.__name__} returned "
+            f"{type(tree).__name__}, not a step",
             next="return a Task, Check, Call, Approval, Loop, Sequence or Parallel",
         )
     flat.place(tree, ())
@@ -77,19 +102,26 @@ def guarded(function: Callable[[Context[Any]], Any], context: Context[Any]) -> A
     except SmithersError:
         raise
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        last = frames[-1]
         raise RenderError(
-            f"{last.filename}:{last.lineno}: {type(error).__name__}: {error}",
+            f"{_place(error, function)}: {type(error).__name__}: {error}",
             kept="every finished step",
             next="correct the workflow, then `smithers resume`",
         ) from error
 
 
-def _where(function: Callable[..., Any]) -> str:
-    inner = getattr(function, "function", function)
-    code = getattr(inner, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else "?"
+def _function(body: Callable[..., Any]) -> Any:
+    """The function that the author wrote: of a bound `Workflow.__call__`, what it calls."""
+    return getattr(getattr(body, "__self__", body), "function", body)
+
+
+def _place(error: Exception, body: Callable[..., Any]) -> str:
+    """`file:line` of the last call in the author's own folder, not of a library that it called."""
+    code = getattr(_function(body), "__code__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    folder = str(Path(code.co_filename).parent) if code else ""
+    own = [frame for frame in frames if folder and frame.filename.startswith(folder)]
+    last = (own or frames)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 class _Flattening:
@@ -128,7 +160,7 @@ class _Flattening:
             )
         outer = self._limits
         if step.limit is not None:
-            if step.limit < 1:
+            if not _number(step.limit):
                 raise RenderError(
                     f"{step.at}: Parallel(limit={step.limit})", next="give at least 1"
                 )
@@ -141,7 +173,7 @@ class _Flattening:
         return tuple(dict.fromkeys(ends)) or after
 
     def _leaf(self, leaf: Leaf, after: tuple[str, ...]) -> tuple[str, ...]:
-        if not _ID.fullmatch(str(leaf.id)):
+        if not _is_id(leaf.id):
             raise RenderError(
                 f"{leaf.at}: {leaf.id!r} cannot be an id",
                 next="use letters, digits, `_`, `-` and `.`, at most 64",
@@ -153,7 +185,13 @@ class _Flattening:
                 f"{leaf.at}: the id {leaf.id!r} is used twice in this scope (first at {first.at})",
                 next="rename one of them",
             )
-        kind, spec = _spec(leaf)
+        try:
+            kind, spec = _spec(leaf)
+        except (TypeError, AttributeError, ValueError) as error:
+            raise RenderError(
+                f"{leaf.at}: {leaf.id!r} is not a {type(leaf).__name__} that can be run: {error}",
+                next="see docs/authoring.md",
+            ) from error
         if leaf.retries is not None:
             spec["retries"] = leaf.retries
         if leaf.timeout is not None:
@@ -172,56 +210,31 @@ class _Flattening:
         return (key,)
 
     def connect(self, source: Source) -> None:
-        """Resolve `needs`, and refuse ids that nothing in sight has."""
+        """Resolve `needs`. Raises RenderError for what nothing in sight has, and for a circle."""
         rendered = self.rendered
-        for key, leaf in rendered.authors.items():
-            if leaf.needs:
-                step = rendered.steps[key]
-                extra = tuple(self._need(need, leaf, source) for need in leaf.needs)
-                rendered.steps[key] = PlanStep(
-                    key=step.key,
-                    scope=step.scope,
-                    kind=step.kind,
-                    title=step.title,
-                    after=tuple(dict.fromkeys(step.after + extra)),
-                    when=step.when,
-                    limits=step.limits,
-                    spec=step.spec,
-                )
-        here = {key.removeprefix(self._prefix) for key in rendered.steps}
-        known = here | {generic(key) for key in source.states}
-        for name, at in rendered.reads.unknown.items():
-            inside_a_loop_not_open = name.split("/")[0] in here
-            if name not in known and not inside_a_loop_not_open:
-                raise RenderError(
-                    f"{at}: no step has the id {name!r}{_nearest(name, known)}", next=_FIX_ID
-                )
+        needing = [key for key, leaf in rendered.authors.items() if leaf.needs]
+        for key in needing:
+            leaf, step = rendered.authors[key], rendered.steps[key]
+            needs = (leaf.needs,) if isinstance(leaf.needs, str | Step) else leaf.needs
+            extra = tuple(self._need(need, leaf, source) for need in needs)
+            after = tuple(dict.fromkeys(step.after + extra))
+            rendered.steps[key] = replace(step, after=after)
+        refuse_circles(rendered.steps, needing, source, scope=rendered.scope)
 
     def _need(self, need: Step[Any] | str, leaf: Leaf, source: Source) -> str:
-        name = need if isinstance(need, str) else getattr(need, "id", "")
-        scope = self.rendered.scope
-        for prefix in dict.fromkeys([self._prefix, *_outward(scope)]):
-            if prefix + name in self.rendered.steps or prefix + name in source.states:
+        name = need if isinstance(need, str) else need.named()
+        steps = self.rendered.steps
+        for prefix in scopes(self.rendered.scope):
+            # What this scope had before this render counts no more.
+            there = steps if prefix == self._prefix else source.states
+            if prefix + name in there:
                 return prefix + name
-        known = {key.removeprefix(self._prefix) for key in self.rendered.steps}
+        known = {key.rpartition("/")[2] for key in {*steps, *source.states}}
         raise RenderError(
             f"{leaf.at}: {leaf.id!r} needs {name!r}, which no step here has as "
-            f"id{_nearest(name, known)}",
-            next=_FIX_ID,
+            f"id{nearest(name, known)}",
+            next=FIX_ID,
         )
-
-
-_FIX_ID = "correct the id, or add the step"
-
-
-def _outward(scope: str) -> list[str]:
-    parts = scope.split("/") if scope else []
-    return ["/".join(parts[:length]) + "/" for length in range(len(parts) - 1, 0, -1)] + [""]
-
-
-def _nearest(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    return f" (nearest: {near[0]!r})" if near else ""
 
 
 def _step(child: object, at: str) -> Step[Any]:
@@ -261,10 +274,8 @@ def _spec(leaf: Leaf) -> tuple[StepKind, dict[str, JSON]]:
             _check_output(leaf.output, leaf)
             return StepKind.CALL, {}
         case Approval():
-            if leaf.by not in {"anyone", "person"}:
-                raise RenderError(
-                    f"{leaf.at}: by={leaf.by!r}", next='say by="person" or by="anyone"'
-                )
+            _one_of(leaf, "by", leaf.by, ("person", "anyone"))
+            _one_of(leaf, "on_deny", leaf.on_deny, ("fail", "continue"))
             return StepKind.APPROVAL, {
                 "ask": leaf.ask,
                 "by": leaf.by,
@@ -272,13 +283,30 @@ def _spec(leaf: Leaf) -> tuple[StepKind, dict[str, JSON]]:
                 "on_deny": leaf.on_deny,
             }
         case Loop():
-            if isinstance(leaf.max_iterations, bool) or leaf.max_iterations < 1:
+            most = leaf.max_iterations
+            if not _number(most):
                 raise RenderError(
-                    f"{leaf.at}: loop {leaf.id!r} has no bound "
-                    f"(max_iterations={leaf.max_iterations!r})",
+                    f"{leaf.at}: loop {leaf.id!r} has no bound (max_iterations={most!r})",
                     next="give max_iterations a number from 1",
                 )
-            return StepKind.LOOP, {"max": leaf.max_iterations, "on_exhausted": leaf.on_exhausted}
+            _one_of(leaf, "on_exhausted", leaf.on_exhausted, ("fail", "ask", "continue"))
+            return StepKind.LOOP, {"max": most, "on_exhausted": leaf.on_exhausted}
+
+
+def _is_id(given: object) -> bool:
+    return isinstance(given, str) and _ID.fullmatch(given) is not None
+
+
+def _number(given: object) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given > 0
+
+
+def _one_of(leaf: Leaf, name: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise RenderError(
+            f"{leaf.at}: {leaf.id!r} has {name}={given!r}",
+            next="say " + " or ".join(f'{name}="{one}"' for one in allowed),
+        )
 
 
 def _check_output(output: object, leaf: Leaf) -> None:

@@ -15,6 +15,7 @@ from smithers.model.step import Attempt, AttemptStatus, PlanStep, StepKind, Step
 PENDING = StepState(StepStatus.PENDING)
 READY = StepState(StepStatus.READY)
 SUCCEEDED = StepState(StepStatus.SUCCEEDED, ok=True)
+CANCELLED = "the run was cancelled"
 
 
 class View(Protocol):
@@ -41,16 +42,21 @@ def state_of(step: PlanStep, view: View) -> StepState:
         return SUCCEEDED
     attempts = facts.attempts.get(step.key)
     tried = _tried(attempts[-1]) if attempts else None
-    if facts.run.intent is Intent.CANCEL and (tried is None or tried.wake_at is not None):
-        return StepState(StepStatus.CANCELLED, "the run was cancelled")
-    if tried is not None:
+    if tried is not None and tried.status is StepStatus.RUNNING:
         return tried
+    state = tried or _untried(step, view)
+    if facts.run.intent is Intent.CANCEL and not state.status.ended:
+        return StepState(StepStatus.CANCELLED, CANCELLED)
+    return state
+
+
+def _untried(step: PlanStep, view: View) -> StepState:
     blocked = None if step.key in view.iterations else _before(step, view.states)
     if blocked is not None:
         return blocked
     match step.kind:
         case StepKind.APPROVAL:
-            return _approval(step, last_gate(facts, step.key))
+            return _approval(step, last_gate(view.facts, step.key))
         case StepKind.LOOP:
             return _loop(step, view)
         case StepKind.TASK | StepKind.CHECK | StepKind.CALL:
@@ -73,13 +79,18 @@ def _tried(last: Attempt) -> StepState | None:
 
 
 def _before(step: PlanStep, states: Mapping[str, StepState]) -> StepState | None:
-    pending = False
+    """What those before it, and its condition, make of a step; None when it may start."""
+    pending = cancelled = False
     for key in step.after:
         state = states.get(key, PENDING)
         if not state.status.ended:
             pending = True
+        elif state.status is StepStatus.CANCELLED:
+            cancelled = True
         elif not state.ok:
             return StepState(StepStatus.SKIPPED, f"{key} {state.status}")
+    if cancelled:
+        return StepState(StepStatus.CANCELLED, CANCELLED)
     if pending:
         return PENDING
     return None if step.when else StepState(StepStatus.SKIPPED, "its condition is false", ok=True)
@@ -131,9 +142,10 @@ def _loop(step: PlanStep, view: View) -> StepState:
             )
     failed = hard_failures(scope, view)
     if failed:
-        return StepState(StepStatus.FAILED, f"iteration {iteration}: {failed[0]} failed")
-    may_fail = step.spec.get("on_exhausted") == "fail" and not facts.run.stop_by
-    if may_fail and exhausted(step, facts, iteration):
+        how = view.states[failed[0]].status
+        return StepState(StepStatus.FAILED, f"iteration {iteration}: {failed[0]} {how}")
+    fails = step.spec.get("on_exhausted") == "fail" and not facts.run.stop_by
+    if fails and exhausted(step, facts, iteration):
         return StepState(
             StepStatus.FAILED, f"not done after {iteration} iterations, the most that were allowed"
         )
@@ -141,15 +153,19 @@ def _loop(step: PlanStep, view: View) -> StepState:
 
 
 def hard_failures(scope: str, view: View) -> list[str]:
-    """Keys of a scope's steps that failed for good, once the whole scope has ended."""
+    """Keys of what keeps a scope that has ended whole from being judged.
+
+    Steps that failed for good; where there is none, and no red check either, those that were
+    skipped for what happened outside the scope.
+    """
     current = [(step, view.states.get(step.key, PENDING)) for step in view.inside(scope)]
-    if any(not state.status.ended for _, state in current):
+    if any(not s.status.ended or s.status is StepStatus.CANCELLED for _, s in current):
         return []
-    return [
-        step.key
-        for step, state in current
-        if state.status is StepStatus.FAILED and not red(step, view.facts)
-    ]
+    failed = [step for step, state in current if state.status is StepStatus.FAILED]
+    hard = [step.key for step in failed if not red(step, view.facts)]
+    if failed:
+        return hard
+    return [step.key for step, state in current if not state.ok]
 
 
 def verdict(facts: Facts, scope: str) -> Mapping[str, object] | None:

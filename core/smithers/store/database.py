@@ -144,6 +144,25 @@ def create(state: Path, *, store_id: str) -> None:
             db.close()
 
 
+def _apply(db: sqlite3.Connection, scripts: Sequence[Path]) -> None:
+    """Each script and the version it leads to are one transaction."""
+    for script in scripts:
+        version = int(script.name[:4])
+        try:
+            db.executescript(
+                f"BEGIN IMMEDIATE;\n{script.read_text()}\n"
+                f"UPDATE meta SET version = {version};\nCOMMIT;"
+            )
+        except sqlite3.DatabaseError as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise StoreError(
+                f"the migration {script.name} does not fit this database ({error})",
+                kept="the database, as it was",
+                next="report this, and go on with the version of smithers that made it",
+            ) from error
+
+
 @contextmanager
 def _directory(state: Path) -> Iterator[int]:
     try:
@@ -158,17 +177,6 @@ def _directory(state: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _rehearse(copy: sqlite3.Connection, script: Path) -> None:
-    try:
-        copy.executescript(script.read_text())
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"the migration {script.name} does not fit this database ({error})",
-            kept="the database, as it was",
-            next="report this, and go on with the version of smithers that made it",
-        ) from error
 
 
 class Store:
@@ -186,16 +194,16 @@ class Store:
             raise StoreError(
                 f"no database at {self.path}", kept="nothing to keep", next="smithers init"
             )
+        with _named(self.path):
+            self._db = _connect(self.path, readonly=False)
         self._directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
         try:
             with _named(self.path):
-                self._db = _connect(self.path, readonly=False)
                 self._identity = self._inode()
-                version = _check_version(self._db, self.path)
-            if version < VERSION:
-                self._migrate(version)
+                if _check_version(self._db, self.path) < VERSION:
+                    self._migrate()
         except BaseException:
-            os.close(self._directory)
+            self.close()
             raise
 
     def _inode(self) -> tuple[int, int]:
@@ -250,36 +258,37 @@ class Store:
         if size < self._checkpoint_at:
             return
         self._db.execute("PRAGMA busy_timeout = 0")
-        try:
+        busy = True
+        # What was committed is committed: no room for a checkpoint is no failure of the write.
+        with suppress(sqlite3.OperationalError):
             (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        finally:
-            self._db.execute(f"PRAGMA busy_timeout = {int(LOCK_SECONDS * 1000)}")
+        self._db.execute(f"PRAGMA busy_timeout = {int(LOCK_SECONDS * 1000)}")
         # A reader in the way: try again when the log has grown by as much once more.
         self._checkpoint_at = size + CHECKPOINT_BYTES if busy else CHECKPOINT_BYTES
 
-    def _migrate(self, version: int) -> None:
-        """Bring an older database to VERSION, first on a copy, which is kept beside it."""
-        scripts = sorted(MIGRATIONS.glob("[0-9]*.sql"))
-        due = [script for script in scripts if version < int(script.name[:4]) <= VERSION]
-        copy = self.path.with_name(f"{NAME}.v{version}")
+    def _migrate(self) -> None:
+        """Bring an older database to VERSION, first on a copy. One as it was is kept beside it."""
+        with _queue(self._directory):
+            # Another process may have done it while this one waited.
+            version = _check_version(self._db, self.path)
+            scripts = sorted(MIGRATIONS.glob("[0-9]*.sql"))
+            due = [one for one in scripts if version < int(one.name[:4]) <= VERSION]
+            self._copy(f"{NAME}.v{version}")
+            trial = self._copy(f"{NAME}.trial")
+            rehearsal = _connect(trial, readonly=False)
+            try:
+                _apply(rehearsal, due)
+            finally:
+                rehearsal.close()
+                trial.unlink()
+            _apply(self._db, due)
+
+    def _copy(self, name: str) -> Path:
+        copy = self.path.with_name(name)
         copy.unlink(missing_ok=True)
+        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         self._db.execute("VACUUM INTO ?", (str(copy),))
-        trial = copy.with_suffix(".trial")
-        trial.unlink(missing_ok=True)
-        self._db.execute("VACUUM INTO ?", (str(trial),))
-        rehearsal = _connect(trial, readonly=False)
-        try:
-            for script in due:
-                _rehearse(rehearsal, script)
-        finally:
-            rehearsal.close()
-            trial.unlink()
-        with _named(self.path), _queue(self._directory):
-            for script in due:
-                self._db.executescript(
-                    f"BEGIN IMMEDIATE;\n{script.read_text()}\n"
-                    f"UPDATE meta SET version = {int(script.name[:4])};\nCOMMIT;"
-                )
+        return copy
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a query outside any transaction."""
@@ -305,7 +314,11 @@ class Reader:
             raise StoreError(f"no runs here: {self.path} does not exist", next="smithers init")
         with _named(self.path):
             self._db = _connect(self.path, readonly=True)
-            _check_version(self._db, self.path)
+            try:
+                _check_version(self._db, self.path)
+            except BaseException:
+                self._db.close()
+                raise
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         with _named(self.path):

@@ -168,7 +168,7 @@ class Drive:
             frame = self._frame + 1
             self._write_facts(db, move, now)
             if move.placed or move.gone:
-                self._write_plan(db, move)
+                self._write_plan(db, move, frame)
             self._write_states(db, move, frame)
             db.execute(
                 "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
@@ -282,14 +282,23 @@ class Drive:
             ],
         )
 
-    def _write_plan(self, db: sqlite3.Connection, move: Transition) -> None:
+    def _write_plan(self, db: sqlite3.Connection, move: Transition, frame: int) -> None:
+        # A step that comes back is pending, whatever it was when it left.
+        db.executemany(
+            "INSERT INTO step_history (run, frame, key, status) SELECT run, ?, key, 'pending' "
+            "FROM steps WHERE run = ? AND key = ? AND gone = 1 AND status != 'pending'",
+            [(frame, self._seq, key) for key in move.placed],
+        )
         db.executemany(
             f"INSERT INTO steps (run, {codec.PLAN_STEP_COLUMNS}, position) "  # noqa: S608
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET "
             "scope = excluded.scope, kind = excluded.kind, title = excluded.title, "
             "after = excluded.after, "
             "runs_when = excluded.runs_when, limits = excluded.limits, spec = excluded.spec, "
-            "position = excluded.position, gone = 0",
+            "position = excluded.position, gone = 0, "
+            "status = CASE WHEN gone THEN 'pending' ELSE status END, "
+            "reason = CASE WHEN gone THEN '' ELSE reason END, "
+            "wake_at = CASE WHEN gone THEN NULL ELSE wake_at END",
             [
                 (self._seq, *codec.plan_step_to_row(step), place)
                 for step, place in move.placed.values()
@@ -309,7 +318,7 @@ class Drive:
             ],
         )
         db.executemany(
-            "INSERT INTO step_history (run, frame, key, status) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO step_history (run, frame, key, status) VALUES (?, ?, ?, ?)",
             [(self._seq, frame, key, state.status.value) for key, state in move.changes.items()],
         )
 

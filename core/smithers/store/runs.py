@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from smithers.errors import Refused, UnknownRun
 from smithers.model.gate import Answer, Decision, Gate
@@ -89,8 +89,7 @@ def facts(store: Store | Reader, run_id: str) -> Facts:
     ):
         attempt = codec.attempt_from_row(row)
         known.attempts.setdefault(attempt.key, []).append(attempt)
-    for gate in gates(store, seq):
-        known.gates.setdefault(gate.key, []).append(gate)
+    known.gates = by_key(gates(store, seq))
     for row in store.all(
         f"SELECT {codec.PLAN_STEP_COLUMNS}, {codec.STATE_COLUMNS} FROM steps "  # noqa: S608
         "WHERE run = ? AND gone = 0 ORDER BY scope, position",
@@ -111,10 +110,21 @@ def gates_of(store: Store | Reader, run_id: str) -> list[Gate]:
 def gates(store: Store | Reader, seq: int) -> list[Gate]:
     rows = store.all(
         f"SELECT {codec.GATE_COLUMNS} FROM gates AS g LEFT JOIN decisions AS d "  # noqa: S608
-        "ON d.run = g.run AND d.gate = g.id WHERE g.run = ? ORDER BY g.opened_at, g.id",
+        "ON d.run = g.run AND d.gate = g.id WHERE g.run = ? "
+        "ORDER BY g.opened_at, length(g.id), g.id",
         (seq,),
     )
     return [codec.gate_from_row(row) for row in rows]
+
+
+def by_key(gates: Iterable[Gate]) -> dict[str, list[Gate]]:
+    """The gates of each step, in order of opening: by number, since a clock may be set back."""
+    found: dict[str, list[Gate]] = {}
+    for gate in gates:
+        found.setdefault(gate.key, []).append(gate)
+    for same in found.values():
+        same.sort(key=lambda gate: int(gate.id.rpartition("#")[2]))
+    return found
 
 
 def rev(store: Store | Reader, run_id: str) -> int:
@@ -198,8 +208,8 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
         row = db.execute(
             "SELECT a.n, s.status FROM steps AS s LEFT JOIN attempts AS a "
             "ON a.run = s.run AND a.key = s.key "
-            "WHERE s.run = (SELECT seq FROM runs WHERE id = ?) AND s.key = ? ORDER "
-            "BY a.n DESC LIMIT 1",
+            "WHERE s.run = (SELECT seq FROM runs WHERE id = ?) AND s.key = ? "
+            "AND s.gone = 0 ORDER BY a.n DESC LIMIT 1",
             (run_id, key),
         ).fetchone()
         if row is None:
@@ -231,6 +241,7 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
             "WHERE id = ?",
             (run_id,),
         )
+        _queue(db, run_id)
     return get(store, run_id)
 
 

@@ -8,11 +8,8 @@ from smithers.model.run import Intent
 
 CANCELLED = "the run was cancelled"
 
-_OPEN = (
-    "run = ? AND gone = 0 AND status NOT IN ('succeeded', 'cancelled') AND NOT (status = 'failed' "
-    "AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.run = steps.run AND a.key = steps.key))"
-)
-"""Steps that neither succeeded nor failed by an attempt of their own."""
+_OPEN = "run = ? AND gone = 0 AND status IN ('pending', 'ready', 'running', 'waiting', 'retrying')"
+"""Steps that have not ended. Of the others, how they ended says more."""
 
 
 def settle(db: sqlite3.Connection, seq: int, intent: Intent, now: int) -> None:
