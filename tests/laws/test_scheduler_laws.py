@@ -1,165 +1,260 @@
-"""Laws of the scheduler, over random workflows and random histories."""
+"""Whatever the workflow and whatever happens: a step starts once, in its turn, and the run gets on."""
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from smithers.model.gate import Answer
+from smithers.model.gate import Answer, Gate, GateKind
 from smithers.model.run import Intent, RunStatus
-from smithers.model.step import AttemptStatus
-from tests.laws.workflows import World, named, trees
+from smithers.model.step import Attempt, AttemptStatus, PlanStep, StepKind, StepStatus
+from smithers.schedule.scheduler import Decision, GateRequest, Scheduler
+from tests.laws.workflows import Node, function, workflows
+from tests.schedule.driven import Driven, Empty, workflow
 
-LAW = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
-
-
-def _event(world: World, data) -> None:
-    """One thing that can happen to a run that waits for something."""
-    choices = [("end", key) for key in world.running] + [
-        ("decide", key) for key in world.open_gates
-    ]
-    what, key = data.draw(st.sampled_from(sorted(choices)))
-    if what == "decide":
-        world.decide(key, data.draw(st.sampled_from(list(Answer))))
-        return
-    how = data.draw(st.sampled_from(["succeeds"] * 4 + ["fails", "retries", "interrupted"]))
-    match how:
-        case "succeeds":
-            world.end(key, AttemptStatus.SUCCEEDED)
-        case "fails":
-            world.end(key, AttemptStatus.FAILED)
-        case "retries":
-            world.end(key, AttemptStatus.FAILED, again=True)
-        case "interrupted":
-            world.end(key, AttemptStatus.INTERRUPTED)
+ENDINGS = (AttemptStatus.STOPPED, AttemptStatus.TIMED_OUT, AttemptStatus.RATE_LIMITED)
 
 
-def _says_what_it_waits_for(world: World, decision) -> None:
-    if decision.status is RunStatus.RUNNING:
-        assert world.running or decision.wake_at is not None, "running with nothing that runs"
-    elif decision.status is RunStatus.WAITING:
-        assert world.open_gates, decision.reason
-        assert decision.reason.startswith("waits at ")
-    else:
-        assert decision.status.ended or decision.status is RunStatus.PAUSED
-        assert not world.running
+class Lawful(Driven):
+    """An engine that looks at each decision before it obeys."""
 
+    def begin(self, step: PlanStep) -> Attempt:
+        self._may_start(step)
+        return super().begin(step)
 
-def _settle(world: World, decision):
-    """Retries come due by themselves."""
-    while decision.status is RunStatus.RUNNING and not world.running:
-        decision = world.advance()
-    return decision
+    def _may_start(self, step: PlanStep) -> None:
+        facts, states = self.scheduler.facts, self.scheduler.states
+        assert step.key not in facts.outputs, f"{step.key} is done and starts"
+        tries = facts.attempts.get(step.key, [])
+        if tries:
+            again = tries[-1].retry_at is not None and tries[-1].retry_at <= self.now
+            uncharged = tries[-1].status in {AttemptStatus.INTERRUPTED, AttemptStatus.STOPPED}
+            assert again or uncharged or tries[-1].reopened, f"{step.key} starts after {tries[-1]}"
+        for before in step.after:
+            state = states[before]
+            assert state.status.ended, f"{step.key} starts before {before} has ended"
+            assert state.ok, f"{step.key} starts after {before} ended badly"
+        assert step.when or tries, f"{step.key} starts although its condition is false"
+        assert step.scope not in facts.outputs, f"{step.key} starts in a closed iteration"
+        assert facts.run.intent is Intent.GO
 
+    def round(self) -> Decision:
+        decision = super().round()
+        self._limits()
+        self._standing(decision)
+        self._counts(decision)
+        self._resumed(decision)
+        return decision
 
-@LAW
-@given(trees(), st.data())
-def test_a_run_always_goes_on_or_names_what_it_waits_for_and_ends(tree, data):
-    world = World(named(tree, [0]))
-    decision = world.advance()
-    for _ in range(400):
-        _says_what_it_waits_for(world, decision)
-        decision = _settle(world, decision)
-        if decision.status.ended:
-            break
-        _event(world, data)
-        decision = world.advance()
-    assert decision.status in {RunStatus.SUCCEEDED, RunStatus.FAILED}
+    def _limits(self) -> None:
+        running = [key for key in self.running if key in self.scheduler.facts.plan]
+        assert len(running) <= self.cap
+        groups: dict[tuple[str, int], int] = {}
+        for key in running:
+            for group in self.scheduler.facts.plan[key].limits:
+                groups[group] = groups.get(group, 0) + 1
+        for (group, most), count in groups.items():
+            assert count <= most, f"{count} run in {group}, at most {most} may"
 
-
-@LAW
-@given(trees(), st.data())
-def test_a_resume_sees_the_same_states_as_the_engine_that_went_on(tree, data):
-    world = World(named(tree, [0]))
-    decision = world.advance()
-    for _ in range(60):
-        fresh = world.resumed()
-        fresh.advance(_Still(), now=world.now, cap=0)
-        mine = {
-            key: world.scheduler.states[key]
-            for key in fresh.states
-            if key in world.scheduler.states
-        }
-        assert mine == dict(fresh.states)
-        decision = _settle(world, decision)
-        if decision.status.ended:
-            return
-        _event(world, data)
-        decision = world.advance()
-
-
-@LAW
-@given(trees(), st.data())
-def test_a_resume_writes_nothing_that_is_persisted_already(tree, data):
-    world = World(named(tree, [0]))
-    decision = _settle(world, world.advance())
-    for _ in range(30):
-        again = world.resumed().advance(_Still(), now=world.now, cap=0)
-        assert (again.changes, again.placed, again.gone, again.outputs) == ({}, {}, [], [])
-        assert again.counts == decision.counts
-        if decision.status.ended:
-            return
-        _event(world, data)
-        decision = _settle(world, world.advance())
-
-
-@LAW
-@given(trees(), st.data())
-def test_steering_at_any_moment_neither_loses_nor_repeats_anything(tree, data):
-    world = World(named(tree, [0]))
-    decision = world.advance()
-    for _ in range(400):
-        asked = data.draw(st.sampled_from([None] * 5 + ["pause", "pause_now", "stop", "resume"]))
-        match asked:
-            case "pause" | "pause_now":
-                world.ask(Intent(asked))
-                decision = world.advance()
-                for key in list(world.running):
-                    world.end(key, AttemptStatus.SUCCEEDED)
-                decision = world.advance()
-                assert decision.status in {RunStatus.PAUSED, RunStatus.SUCCEEDED, RunStatus.FAILED}
-                world.ask(Intent.GO)
-            case "stop":
-                world.stop()
-            case "resume":
-                world.scheduler = world.resumed()
+    def _standing(self, decision: Decision) -> None:
+        """The run gets on, or says what it waits for."""
+        steps = {key: state.status for key, state in self.scheduler.states.items()}
+        top = [status for key, status in steps.items() if "/" not in key]
+        match decision.status:
+            case RunStatus.RUNNING:
+                sleeps = decision.wake_at is not None and decision.wake_at > self.now
+                assert self.running or sleeps, "it runs, and nothing does"
+            case RunStatus.WAITING:
+                assert self.asking, f"it waits, and nobody is asked: {decision.reason}"
+                assert any(gate.key in decision.reason or "[" in gate.key for gate in self.asking)
+            case RunStatus.PAUSED:
+                assert self.ledger.run.intent in {Intent.PAUSE, Intent.PAUSE_NOW}
+            case RunStatus.CANCELLED:
+                assert self.ledger.run.intent is Intent.CANCEL
+                assert all(status.ended for status in top)
+            case RunStatus.SUCCEEDED:
+                assert all(status.ended for status in top)
+                assert StepStatus.FAILED not in top
+            case RunStatus.FAILED:
+                assert StepStatus.FAILED in top
+                assert decision.reason
             case _:
-                pass
-        decision = _settle(world, world.advance())
-        _says_what_it_waits_for(world, decision)
+                raise AssertionError(decision.status)
         if decision.status.ended:
-            return
-        _event(world, data)
-    raise AssertionError("it does not end")
+            assert not self.running
+
+    def _counts(self, decision: Decision) -> None:
+        states = [state.status for state in self.ledger.states.values()]
+        done = states.count(StepStatus.SUCCEEDED) + states.count(StepStatus.SKIPPED)
+        running = [key for key in self.running if key in self.ledger.rows]
+        counted = (len(states), done, states.count(StepStatus.FAILED), len(running))
+        assert decision.counts == (*counted, states.count(StepStatus.WAITING))
+
+    def _resumed(self, decision: Decision) -> None:
+        """A fresh scheduler over the same facts says the same, and has nothing to add."""
+        fresh = Scheduler(self.author, Empty(), self.ledger.facts(), tree=self.tree)
+        said = fresh.advance(_Idle(), now=self.now, cap=0)
+        present = self.scheduler.states
+        assert dict(fresh.states) == {key: present[key] for key in fresh.states}
+        missing = [key for key in present if key not in fresh.states]
+        assert all(present[key].status.ended for key in missing)
+        plan = self.scheduler.facts.plan
+        assert fresh.facts.plan == {key: plan[key] for key in fresh.facts.plan}
+        assert said.empty, f"a resume would write {said}"
+        assert (said.status, said.wake_at, said.counts) == (
+            decision.status,
+            decision.wake_at,
+            decision.counts,
+        )
+        # Of several that wait, any may be named.
+        assert said.reason == decision.reason or said.status is RunStatus.WAITING
+        rows = {key: step for key, (step, _) in self.ledger.rows.items()}
+        assert rows == {**rows, **plan}
+        for key, state in self.scheduler.states.items():
+            recorded = self.ledger.states[key]
+            assert (recorded.status, recorded.reason, recorded.wake_at) == (
+                state.status,
+                state.reason,
+                state.wake_at,
+            )
 
 
-@LAW
-@given(trees(), st.data())
-def test_cancel_ends_everything_at_once(tree, data):
-    world = World(named(tree, [0]))
-    decision = _settle(world, world.advance())
-    for _ in range(data.draw(st.integers(0, 5))):
-        if decision.status.ended:
-            return
-        _event(world, data)
-        decision = _settle(world, world.advance())
-    if decision.status.ended:
-        return
-    begun = len(world.begun)
-    world.ask(Intent.CANCEL)
-    decision = world.advance()
-    assert decision.status is RunStatus.CANCELLED
-    assert all(state.status.ended for state in world.scheduler.states.values())
-    assert len(world.begun) == begun
+class _Idle:
+    def begin(self, step: PlanStep) -> Attempt:
+        raise AssertionError(f"{step.key} started on resume with no room")
+
+    def open(self, request: GateRequest) -> Gate:
+        raise AssertionError(f"{request.key} asks only after a resume")
 
 
-class _Still:
-    """Hands that must not be used."""
+class Fate:
+    """Draws what happens next, among what can."""
 
-    def begin(self, step):
-        raise AssertionError(f"{step.key} would start")
+    def __init__(self, run: Lawful, data: Any) -> None:
+        self.run = run
+        self.data = data
 
-    def open(self, request):
-        raise AssertionError(f"{request.key} would ask again")
+    def pick(self, *choices: Any) -> Any:
+        return self.data.draw(st.sampled_from(choices))
+
+    def strike(self) -> None:
+        run, ledger = self.run, self.run.ledger
+        what: list[Any] = [self.resume, self.crash, self.wait]
+        if run.running:
+            what += [self.end] * 6
+        if run.asking:
+            what += [self.decide] * 4
+        if not run.standing.ended:
+            what += [self.intend, self.stop]
+        failed = [
+            key
+            for key, tries in ledger.attempts.items()
+            if tries[-1].status is AttemptStatus.FAILED
+            and not tries[-1].reopened
+            and key in run.scheduler.states
+            and key.rpartition("/")[0] not in ledger.outputs
+        ]
+        if failed and run.standing not in {RunStatus.CANCELLED, RunStatus.SUCCEEDED}:
+            what.append(lambda: self.reopen(failed))
+        event = self.pick(*what)
+        event()
+
+    def resume(self) -> None:
+        note("resume")
+        self.run.resume()
+
+    def crash(self) -> None:
+        note("crash")
+        self.run.crash()
+
+    def wait(self) -> None:
+        note("wait")
+        self.run.now += 10
+        self.run.round()
+
+    def end(self) -> None:
+        run = self.run
+        for key in list(run.running)[: self.pick(1, 1, 2)]:
+            kind = run.ledger.rows[key][0].kind if key in run.ledger.rows else StepKind.TASK
+            how = self.pick("well", "well", "well", "fails", "retries", *ENDINGS)
+            note(f"{key} {how}")
+            run.tree = self.pick("one tree", "one tree", "another")
+            if how == "well":
+                run.end_well(key, self.pick(1, 2))
+            elif isinstance(how, AttemptStatus):
+                later = run.now + 5 if how is AttemptStatus.RATE_LIMITED else None
+                run.end_badly(key, how, retry_at=later)
+            else:
+                later = run.now + 5 if how == "retries" else None
+                if kind is StepKind.CHECK:
+                    run.end_red(key, self.pick(1, 1, 127), retry_at=later)
+                else:
+                    run.end_badly(key, AttemptStatus.FAILED, retry_at=later)
+        run.round()
+        run.obey_stops()
+
+    def decide(self) -> None:
+        gate, answer = self.pick(*self.run.asking), self.pick(*Answer)
+        note(f"{gate.id} {answer}")
+        self.run.decide(gate.key, answer)
+
+    def intend(self) -> None:
+        intent = self.pick(Intent.PAUSE, Intent.PAUSE_NOW, Intent.GO, Intent.GO, Intent.CANCEL)
+        note(str(intent))
+        self.run.intend(intent)
+        self.run.obey_stops()
+
+    def stop(self) -> None:
+        note("stop")
+        self.run.stop()
+
+    def reopen(self, failed: list[str]) -> None:
+        key = self.pick(*failed)
+        note(f"reopen {key}")
+        self.run.reopen(key)
+
+    def home(self) -> int:
+        """Let everything end by itself. Returns how many events it took."""
+        run = self.run
+        paused = run.ledger.run.intent in {Intent.PAUSE, Intent.PAUSE_NOW}
+        if paused and not run.standing.ended:
+            run.intend(Intent.GO)
+        for count in range(2_000):
+            run.obey_stops()
+            for key in list(run.running):
+                run.end_well(key, 1)
+            if run.ending:
+                run.round()
+            elif run.asking and not run.standing.ended:
+                gate = run.asking[0]
+                loop = gate.kind is not GateKind.APPROVAL
+                run.decide(gate.key, Answer.DENY if loop else Answer.APPROVE)
+            elif run.last.wake_at is not None and not run.standing.ended:
+                run.now = run.last.wake_at
+                run.round()
+            else:
+                return count
+        raise AssertionError("it never ends")
+
+
+@settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    report_multiple_bugs=False,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(root=workflows(), data=st.data())
+def test_any_workflow_keeps_the_laws_whatever_happens(root: Node, data: Any) -> None:
+    run = Lawful(workflow(function(root)), cap=data.draw(st.integers(1, 4)))
+    run.round()
+    fate = Fate(run, data)
+    for _ in range(data.draw(st.integers(0, 25))):
+        fate.strike()
+        if run.standing is RunStatus.CANCELLED:
+            break
+    fate.home()
+    assert run.standing.ended

@@ -1,206 +1,220 @@
-"""Random workflows and a world to run them in: pure, without an engine, a clock of its own."""
+"""Random workflows: a tree as data, and the author's function that says it."""
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
-from smithers import Approval, Call, Check, Context, Loop, Parallel, Sequence, Task, workflow
-from smithers.author.steps import Step
-from smithers.model.gate import Answer, Decision, Gate
-from smithers.model.run import Facts, Intent, Run
-from smithers.model.step import Attempt, AttemptStatus, Output, PlanStep, StepKind, StepStatus
-from smithers.schedule.scheduler import Scheduler
-
-
-class Nothing(BaseModel):
-    pass
-
-
-@dataclass(frozen=True)
-class Node:
-    kind: str
-    name: str = ""
-    children: tuple[Node, ...] = ()
-    number: int = 0
-    reads: bool = False
-    when: bool = True
-
-
-def trees(depth: int = 3) -> st.SearchStrategy[Node]:
-    """Trees of every kind of step; names are given afterwards so that they are unique."""
-    leaf = st.builds(
-        Node,
-        kind=st.sampled_from(["call", "check", "task", "approval"]),
-        reads=st.booleans(),
-        when=st.sampled_from([True, True, True, False]),
-    )
-    if depth == 0:
-        return leaf
-    inner = st.lists(trees(depth - 1), min_size=1, max_size=3).map(tuple)
-    group = st.builds(
-        Node,
-        kind=st.sampled_from(["sequence", "parallel", "loop"]),
-        children=inner,
-        number=st.integers(1, 3),
-    )
-    return st.one_of(leaf, group)
-
-
-def named(node: Node, counter: list[int]) -> Node:
-    counter[0] += 1
-    name = f"s{counter[0]}"
-    return replace(
-        node, name=name, children=tuple(named(child, counter) for child in node.children)
-    )
-
-
-def _build(node: Node, ctx: Context[Nothing]) -> Step[object]:
-    match node.kind:
-        case "call":
-            seen = ctx.get(node.name) if node.reads else None
-            return Call(node.name, print, title=f"after {seen}", when=node.when)
-        case "check":
-            return Check(node.name, "true", when=node.when)
-        case "task":
-            return Task(node.name, agent="coder", prompt="do it", when=node.when)
-        case "approval":
-            return Approval(node.name, "go on?", on_deny="continue" if node.reads else "fail")
-        case "sequence":
-            return Sequence(*(_build(child, ctx) for child in node.children))
-        case "parallel":
-            return Parallel(*(_build(child, ctx) for child in node.children), limit=node.number)
-        case _:
-            return Loop(
-                node.name,
-                lambda turn: Sequence(*(_build(child, turn) for child in node.children)),
-                until=lambda turn: turn.iteration >= node.number,
-                max_iterations=3,
-                on_exhausted="continue",
-            )
-
-
-def as_workflow(tree: Node):
-    @workflow("law", summary="a law", input=Nothing)
-    def law(ctx: Context[Nothing]):
-        return _build(tree, ctx)
-
-    return law
+from smithers.author.context import Context
+from smithers.author.steps import Approval, Call, Check, Loop, Parallel, Sequence, Step, Task
+from smithers.model.step import StepStatus
 
 
 @dataclass
-class World:
-    """Facts, a scheduler that follows them, and a record of what was begun."""
+class Node:
+    """One step or group. What is said of it is said as data, so that it shrinks and prints."""
 
-    tree: Node
-    now: int = 0
-    begun: list[str] = field(default_factory=list)
-    running: dict[str, Attempt] = field(default_factory=dict)
-    open_gates: dict[str, Gate] = field(default_factory=dict)
-    cap: int = 3
+    kind: str
+    id: str = ""
+    children: list[Node] = field(default_factory=list)
+    limit: int | None = None
+    when: tuple[str, str] | None = None
+    """How the step depends on another: `has`, `lacks`, `passed`, `ended`, and that one's name."""
+    placed: tuple[str, str] | None = None
+    """Likewise whether it is in the plan at all."""
+    needs: list[str] = field(default_factory=list)
+    most: int = 1
+    until: int = 1
+    """The iteration that is enough, if its tasks say so; beyond `most`: never."""
+    exhausted: str = "fail"
+    on_deny: str = "fail"
 
-    def __post_init__(self) -> None:
-        run = Run("law", "law", "law", "law", "", {}, 0)
-        self.flow = as_workflow(self.tree)
-        self.scheduler = Scheduler(self.flow, Nothing(), Facts(run))
+    def __repr__(self) -> str:
+        said = [repr(self.id)] if self.id else []
+        names = ("when", "placed", "needs", "limit")
+        said += [f"{name}={getattr(self, name)!r}" for name in names if getattr(self, name)]
+        if self.kind == "loop":
+            said.append(f"most={self.most}, until={self.until}, exhausted={self.exhausted!r}")
+        return f"{self.kind}({', '.join([*said, *map(repr, self.children)])})"
 
-    def begin(self, step: PlanStep) -> Attempt:
-        earlier = self.scheduler.facts.attempts.get(step.key, [])
-        attempt = Attempt(step.key, len(earlier) + 1, 1, AttemptStatus.RUNNING, self.now)
-        states = self.scheduler.states
-        assert step.key not in self.running, f"{step.key} was begun while it runs"
-        assert step.key not in self.scheduler.facts.outputs, (
-            f"{step.key} was begun though it is done"
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+
+def holds(condition: tuple[str, str] | None, ctx: Context[Any]) -> bool:
+    if condition is None:
+        return True
+    how, name = condition
+    match how:
+        case "has":
+            return ctx.get(name) is not None
+        case "lacks":
+            return ctx.get(name) is None
+        case "passed":
+            return bool(ctx.passed(name))
+        case "ended":
+            return ctx.state(name) in {StepStatus.SUCCEEDED, StepStatus.FAILED}
+        case "twice":
+            return len(ctx.all(name)) > 1
+        case "before":
+            return ctx.previous(name) is not None
+    raise AssertionError(how)
+
+
+def build(node: Node, ctx: Context[Any]) -> list[Step[Any]]:
+    """The steps that a node stands for in this render: none if it is not placed now."""
+    if not holds(node.placed, ctx):
+        return []
+    common: dict[str, Any] = {"when": holds(node.when, ctx), "needs": tuple(node.needs)}
+    match node.kind:
+        case "sequence":
+            return [Sequence(*inside(node, ctx))]
+        case "parallel":
+            return [Parallel(*inside(node, ctx), limit=node.limit)]
+        case "task":
+            return [Task(node.id, agent="a", prompt="p", **common)]
+        case "check":
+            return [Check(node.id, "true", **common)]
+        case "call":
+            return [Call(node.id, str, **common)]
+        case "approval":
+            on_deny: Any = node.on_deny
+            return [Approval(node.id, "Well?", on_deny=on_deny, **common)]
+        case "loop":
+            on_exhausted: Any = node.exhausted
+
+            def body(turn: Context[Any]) -> Step[Any]:
+                return Sequence(*inside(node, turn))
+
+            return [
+                Loop(
+                    node.id,
+                    body,
+                    until=lambda turn: turn.iteration >= node.until,
+                    max_iterations=node.most,
+                    on_exhausted=on_exhausted,
+                    **common,
+                )
+            ]
+    raise AssertionError(node.kind)
+
+
+def inside(node: Node, ctx: Context[Any]) -> list[Step[Any]]:
+    return [step for child in node.children for step in build(child, ctx)]
+
+
+def function(root: Node) -> Callable[[Context[Any]], Step[Any]]:
+    def written(ctx: Context[Any]) -> Step[Any]:
+        (step,) = build(root, ctx) or [Sequence()]
+        return step
+
+    return written
+
+
+LEAVES = ("task", "task", "check", "call", "approval")
+
+
+class _Grower:
+    """Draws a tree top down, and knows which names are in sight where."""
+
+    def __init__(self, draw: Any) -> None:
+        self.draw = draw
+        self.budget = 9
+
+    def some(self, *choices: Any) -> Any:
+        return self.draw(st.sampled_from(choices))
+
+    def group(self, depth: int, sight: _Sight) -> Node:
+        kind = self.some("sequence", "parallel")
+        limit = self.some(None, None, 1, 2) if kind == "parallel" else None
+        count = self.draw(st.integers(1, 3))
+        children = [self.node(depth, sight) for _ in range(count) if self.budget > 0]
+        return Node(kind, children=children, limit=limit)
+
+    def node(self, depth: int, sight: _Sight) -> Node:
+        self.budget -= 1
+        kind = self.some("leaf", "leaf", "leaf", "group", "loop") if depth else "leaf"
+        if kind == "group":
+            return self.group(depth - 1, sight)
+        node = self.loop(depth, sight) if kind == "loop" else self.leaf(sight)
+        if node.placed is None:
+            sight.names.append(node.id)
+            sight.always.append(node.id)
+            if node.kind == "check":
+                sight.checks.append(node.id)
+        return node
+
+    def leaf(self, sight: _Sight) -> Node:
+        node = Node(self.some(*LEAVES), id=sight.fresh(), on_deny=self.some("fail", "continue"))
+        self.conditions(node, sight)
+        return node
+
+    def loop(self, depth: int, sight: _Sight) -> Node:
+        most = self.draw(st.integers(1, 4))
+        node = Node(
+            "loop",
+            id=sight.fresh(),
+            most=most,
+            until=self.draw(st.integers(1, most + 1)),
+            exhausted=self.some("fail", "ask", "continue"),
         )
-        assert step.kind not in {StepKind.APPROVAL, StepKind.LOOP}
-        for before in step.after:
-            assert states[before].ok, f"{step.key} was begun before {before} had ended well"
-        for group, most in step.limits:
-            plan = self.scheduler.facts.plan
-            inside = [key for key in self.running if (group, most) in plan[key].limits]
-            assert len(inside) < most, f"{step.key} was begun beside {inside}, limit {most}"
-        self.running[step.key] = attempt
-        self.begun.append(step.key)
-        return attempt
+        self.conditions(node, sight)
+        # Ids of an inner scope may hide those of an outer one.
+        hides = self.some(False, True)
+        inner = _Sight(outer=sight, hides=hides, count=0 if hides else sight.count)
+        count = self.draw(st.integers(1, 2))
+        node.children = [self.node(depth - 1, inner) for _ in range(count)]
+        if node.placed is None:
+            sight.names.extend(f"{node.id}/{name}" for name in inner.names)
+        return node
 
-    def open(self, request) -> Gate:
-        number = len(self.scheduler.facts.gates.get(request.key, [])) + 1
-        gate = Gate(
-            f"{request.key}#{number}",
-            request.key,
-            request.kind,
-            request.title,
-            request.by,
-            "",
-            "",
-            "",
-            "",
-            self.now,
-        )
-        assert request.key not in self.open_gates
-        self.open_gates[request.key] = gate
-        return gate
+    def conditions(self, node: Node, sight: _Sight) -> None:
+        seen = sight.all("names")
+        always = sight.certain()
+        if seen and self.some(False, False, True):
+            node.when = self.condition(seen, sight)
+        if seen and self.some(False, False, False, True):
+            node.placed = self.condition(seen, sight)
+        if always and self.some(False, False, True):
+            node.needs = [self.some(*always)]
 
-    def advance(self):
-        self.now += 1
-        decision = self.scheduler.advance(self, now=self.now, cap=self.cap)
-        assert len(self.running) <= self.cap
-        for key in decision.stop:
-            if key in self.running:
-                self.end(key, AttemptStatus.STOPPED)
-        return decision if not decision.stop else self.advance()
-
-    def end(self, key: str, status: AttemptStatus, *, again: bool = False) -> None:
-        attempt = self.running.pop(key)
-        red = {"passed": False, "exit_code": 1, "tail": ""}
-        done = replace(
-            attempt,
-            status=status,
-            finished_at=self.now,
-            charged=status is AttemptStatus.FAILED,
-            retry_at=self.now + 1 if again else None,
-            value=red if status is AttemptStatus.FAILED else None,
-        )
-        if status is AttemptStatus.SUCCEEDED:
-            self.scheduler.record_output(Output(key, {"from": key}))
-        self.scheduler.record_attempt(done)
-
-    def decide(self, key: str, answer: Answer) -> None:
-        gate = self.open_gates.pop(key)
-        decision = Decision(gate.id, answer, "person:law", "app", "", "", self.now)
-        self.scheduler.record_gate(replace(gate, decision=decision))
-
-    def resumed(self) -> Scheduler:
-        """A scheduler as a new engine would make it, from facts and the persisted plan alone."""
-        facts = self.scheduler.facts
-        kept = copy.deepcopy(
-            Facts(
-                facts.run,
-                facts.outputs,
-                facts.attempts,
-                facts.gates,
-                dict(self.persisted()),
-                facts.stored,
-            )
-        )
-        return Scheduler(self.flow, Nothing(), kept)
-
-    def persisted(self) -> dict[str, PlanStep]:
-        return self.scheduler.facts.plan
-
-    def ask(self, intent: Intent) -> None:
-        """A change from outside: the engine reads the facts again."""
-        facts = self.scheduler.facts
-        facts.run = replace(facts.run, intent=intent)
-        self.scheduler = self.resumed()
-
-    def stop(self) -> None:
-        facts = self.scheduler.facts
-        facts.run = replace(facts.run, stop_by="person:law")
-        self.scheduler = self.resumed()
+    def condition(self, seen: list[str], sight: _Sight) -> tuple[str, str]:
+        checks = sight.all("checks")
+        how = self.some("has", "lacks", "ended", "twice", *(["passed"] if checks else []))
+        if sight.outer is not None and sight.always and self.some(False, False, True):
+            return ("before", self.some(*sight.always))
+        return (how, self.some(*(checks if how == "passed" else seen)))
 
 
-ENDED = {StepStatus.SUCCEEDED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
+@dataclass
+class _Sight:
+    outer: _Sight | None = None
+    names: list[str] = field(default_factory=list)
+    always: list[str] = field(default_factory=list)
+    """Those that every render places."""
+    checks: list[str] = field(default_factory=list)
+    count: int = 0
+    hides: bool = False
+
+    def fresh(self) -> str:
+        self.count += 1
+        return "abcdefghijklmnopq"[self.count - 1]
+
+    def certain(self) -> list[str]:
+        """Those that mean, without a doubt, the step that came before."""
+        outer = self.outer.certain() if self.outer and not self.hides else []
+        return [*outer, *self.always]
+
+    def all(self, which: str) -> list[str]:
+        """Own and outer ones that no nearer one hides."""
+        outer = self.outer.all(which) if self.outer else []
+        return [*outer, *getattr(self, which)]
+
+
+@st.composite
+def workflows(draw: Any) -> Node:
+    grower = _Grower(draw)
+    return grower.group(3, _Sight())

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from smithers.author.context import Reads
 from smithers.model.run import Facts
-from smithers.model.step import PlanStep, StepKind, StepState, StepStatus
+from smithers.model.step import AttemptStatus, PlanStep, StepKind, StepState, StepStatus
 from smithers.schedule.decision import Decision
 from smithers.schedule.ready import Limits, Ready
+from smithers.schedule.rows import Rows
 from smithers.schedule.states import PENDING
 
 
@@ -44,22 +45,36 @@ class Board:
         self.waits: dict[str, int] = {}
         """How many of those before a step have not ended."""
         self.in_group: dict[str, int] = {}
+        self.stopping = {
+            key
+            for key, attempts in facts.attempts.items()
+            if attempts[-1].status is AttemptStatus.RUNNING and key not in facts.plan
+        }
+        """Steps that left the plan while they ran, until their attempts have ended."""
         self.decision = Decision()
         self._dependents: dict[str, list[str]] = {}
-        self._persisted, facts.plan = facts.plan, {}
-        self._unseen: dict[str, list[str]] = {}
-        """Persisted steps of scopes that have not been rendered since the start."""
-        for step in self._persisted.values():
-            self._unseen.setdefault(step.scope, []).append(step.key)
+        loops = [step.key for step in facts.plan.values() if step.kind is StepKind.LOOP]
+        self._rows, facts.plan = Rows(facts.plan), {}
+        for key in loops:
+            if number := self.opened(key):
+                self.iterations[key] = number
         self._by = Counter(state.status for state in facts.stored.values())
 
     def inside(self, scope: str) -> Iterable[PlanStep]:
         held = self.scopes.get(scope)
         return [self.facts.plan[key] for key in held.keys] if held else []
 
-    def persisted(self, scope: str) -> bool:
-        """Steps of the scope were recorded before this start."""
-        return scope in self._unseen
+    def opened(self, loop: str) -> int:
+        """The iteration that was opened last before this start, of a loop that goes on.
+
+        Those that were opened have a verdict, or are the next one and have steps on record.
+        """
+        outputs, number = self.facts.outputs, 0
+        if loop in outputs:
+            return 0
+        while f"{loop}[{number + 1}]" in outputs:
+            number += 1
+        return number + self._rows.unseen(f"{loop}[{number + 1}]")
 
     # -- the plan --
 
@@ -68,8 +83,12 @@ class Board:
         key = step.key
         known = self.facts.plan.get(key)
         held.keys[key] = place
+        self._forget(self._rows.put(step, place))
         if known == step:
             return False
+        if known is not None and key in self.running:
+            self._count_groups(known, -1)
+            self._count_groups(step, +1)
         for before in known.after if known else ():
             self._dependents[before].remove(key)
         for before in step.after:
@@ -78,51 +97,73 @@ class Board:
             not self.states.get(before, PENDING).status.ended for before in step.after
         )
         self.facts.plan[key] = step
-        if self._persisted.get(key) != step:
-            self._persisted[key] = step
-            self.decision.placed[key] = (step, place)
         self.queue[key] = None
         if key in self.ready:
             self.ready.add(step)
         if key in self.states:
             return False
-        self.states[key] = PENDING
+        self._begin_with(key)
         held.open.add(key)
         return True
 
+    def _begin_with(self, key: str) -> None:
+        """A placed step is pending, whatever it was recorded as, until it has been looked at."""
+        self.states[key] = PENDING
+        if key in self.facts.stored:
+            self.decision.changes[key] = PENDING
+        else:
+            self.facts.stored[key] = PENDING
+            self._by[StepStatus.PENDING] += 1
+        if key in self.decision.stop:
+            self.decision.stop.remove(key)
+        self.stopping.discard(key)
+
+    def order(self, held: Scope, keys: Iterable[str]) -> None:
+        """All of a scope has been placed: hold it in plan order."""
+        held.keys = {key: place for place, key in enumerate(keys)}
+
     def drop_unseen(self, scope: str, wanted: Iterable[str]) -> None:
         """Let go of persisted steps that the first render of their scope does not want any more."""
-        for key in self._unseen.pop(scope, ()):
+        for key in self._rows.see(scope):
             if key not in wanted:
-                self._persisted.pop(key, None)
-                self.decision.gone.append(key)
+                self._forget(self._rows.drop(key))
 
-    def remove(self, held: Scope, key: str) -> None:
-        """A render no longer wants the step. What it did stays recorded."""
+    def remove(self, held: Scope, key: str) -> list[str]:
+        """A render no longer wants the step. What it did stays recorded. Returns what needed it."""
         for scope in [name for name in self.scopes if name.startswith(f"{key}[")]:
-            inner = self.scopes[scope]
+            # A loop further in takes its own with it.
+            inner = self.scopes.get(scope, Scope())
             for child in list(inner.keys):
                 self.remove(inner, child)
-            del self.scopes[scope]
+            self.scopes.pop(scope, None)
         step = self.facts.plan.pop(key)
         held.keys.pop(key)
         held.open.discard(key)
         for before in step.after:
             self._dependents[before].remove(key)
         if key in self.running:
-            self.decision.stop.append(key)
             self._count_groups(step, -1)
         self.ready.drop(key)
         for pool in (self.running, self.waiting, self.retrying):
             pool.pop(key, None)
-        self.iterations.pop(key, None)
         self.states.pop(key, None)
         self.queue.pop(key, None)
-        self._persisted.pop(key, None)
-        self.decision.placed.pop(key, None)
-        self.decision.changes.pop(key, None)
-        self.decision.gone.append(key)
+        self._forget(self._rows.drop(key))
         self.queue_loop_of(step.scope)
+        return [one for one in self._dependents.get(key, ()) if one in self.facts.plan]
+
+    def scope_of(self, key: str) -> str:
+        return self.facts.plan[key].scope
+
+    def _forget(self, keys: Iterable[str]) -> None:
+        """These are in the plan no more; what runs of them is to be stopped."""
+        for key in keys:
+            self.iterations.pop(key, None)
+            self.decision.changes.pop(key, None)
+            attempts = self.facts.attempts.get(key)
+            if attempts and attempts[-1].status is AttemptStatus.RUNNING:
+                self.decision.stop.append(key)
+                self.stopping.add(key)
 
     def queue_loop_of(self, scope: str) -> None:
         """Have the loop looked at once nothing in its iteration is open any more."""
@@ -145,6 +186,9 @@ class Board:
             self._count_groups(step, (new.status is running) - (old.status is running))
         if new.status.ended != old.status.ended:
             self._tell_dependents(key, ended=new.status.ended)
+        elif new.status.ended and (new.status, new.ok) != (old.status, old.ok):
+            # How it ended is what those behind it say of themselves.
+            self.queue.update(dict.fromkeys(self._dependents.get(key, ())))
         self.queue_loop_of(step.scope)
         return old
 
@@ -187,7 +231,7 @@ class Board:
 
     def startable(self, cap: int) -> list[PlanStep]:
         """Ready leaves that fit under the cap and their groups' limits, in order of readiness."""
-        free = cap - len(self.running)
+        free = cap - len(self.running) - len(self.stopping)
         taken: Counter[str] = Counter()
 
         def full(limits: Limits) -> bool:
@@ -206,6 +250,11 @@ class Board:
     def take(self) -> Decision:
         """All that has come together since it was last taken, less what is persisted already."""
         decision, self.decision = self.decision, Decision()
+        decision.placed, decision.gone, left = self._rows.take()
+        for key in left:
+            known = self.facts.stored.pop(key, None)
+            if known is not None:
+                self._by[known.status] -= 1
         decision.changes = self._news(decision)
         decision.counts = self._counts()
         return decision
@@ -213,14 +262,6 @@ class Board:
     def _news(self, decision: Decision) -> dict[str, StepState]:
         stored = self.facts.stored
         news = {}
-        for key in decision.placed:
-            if key not in stored:
-                stored[key] = PENDING
-                self._by[PENDING.status] += 1
-        for key in decision.gone:
-            known = stored.pop(key, None)
-            if known is not None:
-                self._by[known.status] -= 1
         for key, state in decision.changes.items():
             known = stored.get(key)
             if known is not None:

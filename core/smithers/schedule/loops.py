@@ -87,3 +87,8 @@ def _waved_on(scope: str, facts: Facts) -> bool:
 def ended(value: JSON) -> str:
     """Why a loop that has an output is over."""
     return str(value.get("ended", "")) if isinstance(value, dict) else ""
+
+
+def asker(key: str) -> str:
+    """The step that a gate is about: a loop asks in the name of its iteration."""
+    return key.rsplit("[", 1)[0] if key.endswith("]") else key

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from smithers.author.context import Context, Reads
 from smithers.author.render import Rendered, guarded, render
+from smithers.author.sight import refuse_unknown
 from smithers.author.steps import Leaf, Loop, Step
 from smithers.author.workflow import Workflow
 from smithers.errors import RenderError
@@ -23,6 +24,7 @@ from smithers.model.run import Facts, Intent, RunStatus
 from smithers.model.step import (
     JSON,
     Attempt,
+    AttemptStatus,
     Output,
     PlanStep,
     StepKind,
@@ -32,8 +34,8 @@ from smithers.model.step import (
 )
 from smithers.schedule.board import Board, Scope
 from smithers.schedule.decision import Decision, GateRequest, Hands
-from smithers.schedule.loops import Asks, Ends, GoesOn, ended, next_move
-from smithers.schedule.states import last_gate, red, state_of, verdict
+from smithers.schedule.loops import Asks, Ends, GoesOn, asker, ended, next_move
+from smithers.schedule.states import PENDING, last_gate, red, state_of, verdict
 
 
 class Scheduler:
@@ -64,6 +66,7 @@ class Scheduler:
         """Scopes to render."""
         self._readers: dict[str, set[str]] = {}
         self._state_readers: dict[str, set[str]] = {}
+        self._loop_readers: dict[str, set[str]] = {}
         self._requests: dict[str, GateRequest] = {}
 
     # -- what it can be asked --
@@ -89,6 +92,8 @@ class Scheduler:
         else:
             attempts.append(attempt)
         self._board.queue[attempt.key] = None
+        if attempt.status is not AttemptStatus.RUNNING:
+            self._board.stopping.discard(attempt.key)
 
     def record_output(self, output: Output) -> None:
         self.facts.outputs[output.key] = output
@@ -101,8 +106,7 @@ class Scheduler:
             gates[-1] = gate
         else:
             gates.append(gate)
-        loop = gate.key.rsplit("[", 1)[0] if gate.key.endswith("]") else gate.key
-        self._board.queue[loop] = None
+        self._board.queue[asker(gate.key)] = None
 
     # -- the round --
 
@@ -114,17 +118,8 @@ class Scheduler:
         board = self._board
         self._follow()
         board.due(now)
-        requests, self._requests = self._requests, {}
-        for request in requests.values():
-            gate = hands.open(request)
-            board.decision.gates.append(gate)
-            self.record_gate(gate)
-        if self.facts.run.intent is Intent.GO:
-            for step in board.startable(cap):
-                attempt = hands.begin(step)
-                board.decision.begun.append(attempt)
-                self.record_attempt(attempt)
-        self._follow()
+        while self._open_gates(hands) or self._begin(hands, cap):
+            self._follow()
         decision = board.take()
         if self.facts.run.intent in {Intent.CANCEL, Intent.PAUSE_NOW}:
             decision.stop.extend(board.running)
@@ -132,17 +127,42 @@ class Scheduler:
         decision.status, decision.reason = self._standing()
         return decision
 
+    def _open_gates(self, hands: Hands) -> bool:
+        requests, self._requests = self._requests, {}
+        wanted = [request for request in requests.values() if self._still_asks(request)]
+        for request in wanted:
+            gate = hands.open(request)
+            self._board.decision.gates.append(gate)
+            self.record_gate(gate)
+        return bool(wanted)
+
+    def _still_asks(self, request: GateRequest) -> bool:
+        """No render since has taken away the step that asks, or what lies before it."""
+        state = self._board.states.get(asker(request.key), PENDING)
+        return state.status in {StepStatus.READY, StepStatus.RUNNING}
+
+    def _begin(self, hands: Hands, cap: int) -> bool:
+        if self.facts.run.intent is not Intent.GO:
+            return False
+        begun = [hands.begin(step) for step in self._board.startable(cap)]
+        for attempt in begun:
+            self._board.decision.begun.append(attempt)
+            self.record_attempt(attempt)
+        return bool(begun)
+
     def _follow(self) -> None:
-        while self._dirty or self._board.queue:
-            if self._dirty:
-                scope = next(iter(self._dirty))
-                del self._dirty[scope]
-                if scope == "" or scope in self._board.scopes:
-                    self._render(scope)
-            else:
-                key = next(iter(self._board.queue))
-                del self._board.queue[key]
+        queue = self._board.queue
+        while self._dirty or queue:
+            if queue:
+                key = next(iter(queue))
+                del queue[key]
                 self._look_at(key)
+                continue
+            # Only when every state has settled: a render must not see half of what has changed.
+            scope = next(iter(self._dirty))
+            del self._dirty[scope]
+            if scope == "" or scope in self._board.scopes:
+                self._render(scope)
 
     # -- rendering --
 
@@ -151,14 +171,23 @@ class Scheduler:
         held = board.scopes.setdefault(scope, Scope())
         rendered = self._rendered(scope)
         self._note_reads(scope, held, rendered.reads)
-        for key in [key for key in held.keys if key not in rendered.steps]:
-            board.remove(held, key)
+        for key in [key for key in held.keys if not self._stays(key, rendered)]:
+            for dependent in board.remove(held, key):
+                self._stale(board.scope_of(dependent), but=scope)
         for place, (key, step) in enumerate(rendered.steps.items()):
             self.authors[key] = rendered.authors[key]
             if board.place(held, step, place) and step.kind is StepKind.LOOP:
-                self._reopen(step)
+                number = board.opened(key)
+                if number:
+                    self._open(step, number)
+        board.order(held, rendered.steps)
         board.drop_unseen(scope, rendered.steps)
         board.queue_loop_of(scope)
+
+    def _stays(self, key: str, rendered: Rendered) -> bool:
+        """A loop that becomes something else, or the reverse, is another step of the same name."""
+        new, old = rendered.steps.get(key), self.facts.plan[key]
+        return new is not None and (new.kind is StepKind.LOOP) is (old.kind is StepKind.LOOP)
 
     def _rendered(self, scope: str) -> Rendered:
         body: Callable[[Context[Any]], Step[Any]] = self._workflow.__call__
@@ -176,6 +205,7 @@ class Scheduler:
         for index, before, after in (
             (self._readers, held.reads.keys, reads.keys),
             (self._state_readers, held.reads.states, reads.states),
+            (self._loop_readers, held.reads.loops, reads.loops),
         ):
             for key in before - after:
                 index[key].discard(scope)
@@ -183,27 +213,19 @@ class Scheduler:
                 index.setdefault(key, set()).add(scope)
         held.reads = reads
 
-    def _reopen(self, step: PlanStep) -> None:
-        """After a resume.
-
-        The iterations that were opened are those with a verdict, and the next one.
-        """
-        if step.key in self.facts.outputs:
-            return
-        number = 0
-        while f"{step.key}[{number + 1}]" in self.facts.outputs:
-            number += 1
-        if self._board.persisted(f"{step.key}[{number + 1}]"):
-            number += 1
-        if number:
-            self._open(step, number)
-
     def _open(self, step: PlanStep, number: int) -> None:
-        """Open an iteration: it is rendered before anything else is looked at."""
+        """Open an iteration. Its loop is looked at again once it has been rendered."""
         scope = f"{step.key}[{number}]"
         self._board.iterations[step.key] = number
         if scope not in self._board.scopes:
             self._board.scopes[scope] = Scope()
+            self._stale(scope)
+        for reader in self._loop_readers.get(step.key, ()):
+            self._stale(reader)
+
+    def _stale(self, scope: str, *, but: str | None = None) -> None:
+        """What the scope was rendered from has changed. A closed iteration is never rendered."""
+        if scope != but and scope not in self.facts.outputs:
             self._dirty[scope] = None
 
     # -- states --
@@ -231,18 +253,17 @@ class Scheduler:
         key, facts = step.key, self.facts
         if not self._board.waits[key] or facts.run.intent is Intent.CANCEL:
             return False
+        if self._board.states[key] != PENDING:
+            return False
         if key in facts.attempts or key in facts.outputs or key in self._board.iterations:
             return False
         return not any(self._board.ended_badly(before) for before in step.after)
 
     def _stale_readers(self, key: str, *, ended: bool) -> None:
-        readers = set(self._state_readers.get(key, ()))
-        if ended:
-            readers.update(self._readers.get(key, ()), self._readers.get(generic(key), ()))
-        for scope in readers:
-            # A closed iteration is never rendered again.
-            if scope not in self.facts.outputs:
-                self._dirty[scope] = None
+        for index in (self._state_readers, self._readers) if ended else (self._state_readers,):
+            for name in {key, generic(key)}:
+                for scope in index.get(name, ()):
+                    self._stale(scope)
 
     # -- facts that follow from facts --
 
@@ -323,14 +344,17 @@ class Scheduler:
         loop = self.authors[step.key]
         if not isinstance(loop, Loop):
             raise RenderError(f"{step.key} is a loop in the plan and none in the workflow")
-        context = Context(self._input, self, scope=scope, iteration=number)
-        return {"again": not guarded(loop.until, context), **said}
+        reads = Reads()
+        context = Context(self._input, self, scope=scope, iteration=number, reads=reads)
+        done = guarded(loop.until, context)
+        refuse_unknown(reads, self, scope=scope, here=[inner.key for inner in steps])
+        return {"again": not done, **said}
 
     # -- where the run stands --
 
     def _standing(self) -> tuple[RunStatus, str]:
         board, intent = self._board, self.facts.run.intent
-        if board.running:
+        if board.running or board.stopping:
             return RunStatus.RUNNING, ""
         if intent is Intent.CANCEL:
             return RunStatus.CANCELLED, "cancelled"

@@ -1,72 +1,95 @@
-"""Questions whose answers must agree with each other, for the checker."""
+"""Everything that is recorded of one run, row by row, for a checker that trusts no projection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
+from smithers.model.gate import Gate
+from smithers.model.run import Run
+from smithers.model.step import Attempt, Output, PlanStep, StepState, StepStatus
+from smithers.store import codec, runs
 from smithers.store.database import Reader, Store
 
 
-def counts(store: Store | Reader, run_id: str) -> tuple[int, int, int, int, int]:
-    """total, done, failed, running, waiting, as the run's row has them."""
-    row = store.all(
-        "SELECT total, done, failed, running, waiting FROM runs WHERE id = ?", (run_id,)
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    step: PlanStep
+    state: StepState
+    position: int
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    run: Run
+    counts: tuple[int, int, int, int, int]
+    """total, done, failed, running, waiting, as the run's row says."""
+    held: bool
+    """Somebody holds the lease."""
+    steps: dict[str, StepRecord]
+    attempts: dict[str, list[Attempt]]
+    outputs: dict[str, Output]
+    gates: dict[str, list[Gate]]
+    """By key, in order of opening."""
+    open_gates: frozenset[str]
+    """Ids of the gates whose row says open."""
+    decided: tuple[str, ...]
+    """The gate of each decision, also of one that decides nothing known."""
+    frames: tuple[int, ...]
+    history: tuple[tuple[int, str, StepStatus], ...]
+    """Frame, key and status of each change, in order."""
+
+
+def read(store: Store | Reader, run_id: str) -> Record:
+    """All rows of a run. Raises UnknownRun. For one moment's truth, ask inside a transaction."""
+    run = runs.get(store, run_id)
+    _, held = runs.lease(store, run_id)
+    seq, *counts = store.all(
+        "SELECT seq, total, done, failed, running, waiting FROM runs WHERE id = ?", (run_id,)
     )[0]
-    return (row[0], row[1], row[2], row[3], row[4])
-
-
-def last_states(store: Store | Reader, run_id: str) -> dict[str, str]:
-    """By step: the status that the newest frame with it gave it."""
-    return dict(
-        store.all(
-            "SELECT key, status FROM step_history AS h "
-            "WHERE run = (SELECT seq FROM runs WHERE id = ?) "
-            "AND frame = (SELECT max(frame) FROM step_history "
-            "WHERE run = h.run AND key = h.key)",
-            (run_id,),
-        )
+    total, done, failed, running, waiting = counts
+    attempts: dict[str, list[Attempt]] = {}
+    for row in store.all(
+        f"SELECT {codec.ATTEMPT_COLUMNS} FROM attempts WHERE run = ? ORDER BY key, n",  # noqa: S608
+        (seq,),
+    ):
+        attempt = codec.attempt_from_row(row)
+        attempts.setdefault(attempt.key, []).append(attempt)
+    asked = store.all("SELECT id FROM gates WHERE run = ? AND open = 1", (seq,))
+    decided = store.all("SELECT gate FROM decisions WHERE run = ? ORDER BY gate", (seq,))
+    frames = store.all("SELECT n FROM frames WHERE run = ? ORDER BY n", (seq,))
+    return Record(
+        run=run,
+        counts=(total, done, failed, running, waiting),
+        held=held,
+        steps=_steps(store, seq),
+        attempts=attempts,
+        outputs={
+            key: Output(key, codec.loads(value))
+            for key, value in store.all("SELECT key, value FROM outputs WHERE run = ?", (seq,))
+        },
+        gates=runs.by_key(runs.gates(store, seq)),
+        open_gates=frozenset(row[0] for row in asked),
+        decided=tuple(row[0] for row in decided),
+        frames=tuple(row[0] for row in frames),
+        history=tuple(
+            (frame, key, StepStatus(status))
+            for frame, key, status in store.all(
+                "SELECT frame, key, status FROM step_history WHERE run = ? ORDER BY frame, key",
+                (seq,),
+            )
+        ),
     )
 
 
-def inconsistencies(store: Store | Reader, run_id: str) -> Iterator[str]:
-    """What is wrong among the rows of one run, in words."""
-    (frames, highest, stored) = store.all(
-        "SELECT count(*), coalesce(max(n), 0), (SELECT frame FROM runs WHERE id = ?) "
-        "FROM frames WHERE run = (SELECT seq FROM runs WHERE id = ?)",
-        (run_id, run_id),
-    )[0]
-    if not frames == highest == stored:
-        yield f"{frames} frames, the highest {highest}, and the run says {stored}"
-    for what, sql in _NEVER:
-        for row in store.all(sql, (run_id,)):
-            yield f"{what}: {', '.join(str(value) for value in row)}"
-
-
-_NEVER = (
-    (
-        "a gate that is open has a decision, or one that is closed has none",
-        (
-            "SELECT g.id FROM gates AS g LEFT JOIN decisions AS d "
-            "ON d.run = g.run AND d.gate = g.id "
-            "WHERE g.run = (SELECT seq FROM runs WHERE id = ?) AND g.open = (d.gate IS NOT NULL)"
-        ),
-    ),
-    (
-        "an output of a step whose last attempt did not succeed",
-        (
-            "SELECT o.key, a.status FROM outputs AS o JOIN attempts AS a "
-            "ON a.run = o.run AND a.key = o.key "
-            "WHERE o.run = (SELECT seq FROM runs WHERE id = ?) "
-            "AND a.status != 'succeeded' AND a.n = "
-            "(SELECT max(n) FROM attempts WHERE run = a.run AND key = a.key)"
-        ),
-    ),
-    (
-        "an attempt that succeeded and left no output",
-        (
-            "SELECT a.key, a.n FROM attempts AS a LEFT JOIN outputs AS o "
-            "ON o.run = a.run AND o.key = a.key WHERE a.run = (SELECT seq FROM runs WHERE id = ?) "
-            "AND a.status = 'succeeded' AND o.key IS NULL"
-        ),
-    ),
-)
+def _steps(store: Store | Reader, seq: int) -> dict[str, StepRecord]:
+    rows = store.all(
+        f"SELECT {codec.PLAN_STEP_COLUMNS}, {codec.STATE_COLUMNS}, position, gone FROM steps "  # noqa: S608
+        "WHERE run = ? ORDER BY scope, position",
+        (seq,),
+    )
+    found = {}
+    for row in rows:
+        step = codec.plan_step_from_row(row)
+        found[step.key] = StepRecord(step, codec.state_from_row(row[8:11]), row[11], bool(row[12]))
+    return found
