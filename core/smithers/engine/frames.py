@@ -19,6 +19,22 @@ def standing(one: Ended) -> StepState:
     return StepState(StepStatus.FAILED, one.attempt.error)
 
 
+Counts = tuple[int, int, int, int, int]
+
+
+def counted(ended: list[Ended], before: Counts) -> Counts:
+    """The run's counts (total, done, failed, running, waiting) once these have ended."""
+    total, done, failed, running, waiting = before
+    states = [standing(one).status for one in ended]
+    return (
+        total,
+        done + states.count(StepStatus.SUCCEEDED),
+        failed + states.count(StepStatus.FAILED),
+        max(0, running - len(states)),
+        waiting,
+    )
+
+
 def why(ended: list[Ended], decision: Decision) -> str:
     """`build[2]/checks failed → build[3]/code started`: what happened, then what follows."""
     happened = [f"{one.attempt.key} {one.attempt.status}" for one in ended[:3]]

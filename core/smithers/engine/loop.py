@@ -19,7 +19,7 @@ from smithers.config import load
 from smithers.engine import budget, loading
 from smithers.engine.attempt import Attempts, Ended, Interrupted
 from smithers.engine.casting import name_for
-from smithers.engine.frames import standing, why
+from smithers.engine.frames import counted, standing, why
 from smithers.engine.gates import ask_again, open_gate
 from smithers.engine.takeover import Inheritance
 from smithers.engine.turns import session_of
@@ -69,6 +69,8 @@ class Loop:
         self._budget = budget.Budget()
         self._news = asyncio.Event()
         self._rev = -1
+        self._told: RunStatus | None = None
+        """The run's status as its row has it."""
         self._wake_at: int | None = None
         self._leaving = False
         self._broken: BaseException | None = None
@@ -128,8 +130,9 @@ class Loop:
         move = self._transition(decision, ended)
         if not self._tasks and not decision.begun and decision.status in PARKED:
             return not await self._park(move)
-        if ended or not decision.empty:
+        if ended or not decision.empty or decision.status is not self._told:
             await self._commit(move)
+            self._told = decision.status
             self._on_news()
         # Only now: a render that fails must not take the results before it with it.
         del self._ended[: len(ended)]
@@ -151,6 +154,7 @@ class Loop:
         facts = runs.facts(self._store, self._drive.lease.run)
         root = Path(facts.run.root)
         self._rev = facts.run.rev
+        self._told = facts.run.status
         self._config = load(root)
         self._cap = self._config.limits.concurrency
         self._workspace.run = facts.run
@@ -279,15 +283,16 @@ class Loop:
         if self._leaving:
             return False
         done = list(self._ended)
-        rev = runs.rev(self._store, self._drive.lease.run)
         cancelled = self._intent() is Intent.CANCEL
         move = given_up(error.what, str(error), cancelled=cancelled)
         move.attempts = [one.attempt for one in done]
         move.outputs = [one.output for one in done if one.output is not None]
         move.changes = {one.attempt.key: standing(one) for one in done}
         move.snapshots = [row for one in done for row in one.snapshots]
-        move.counts = self._drive.counts()
-        if not await self._commit(move, release_at=rev):
+        move.counts = counted(done, self._drive.counts())
+        # The rev that the plan was made from: a resume since then must not be overwritten.
+        if not await self._commit(move, release_at=self._rev):
+            self._news.set()
             return True
         self._ended.clear()
         return False
