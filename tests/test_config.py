@@ -135,13 +135,15 @@ def test_a_flaw_names_the_file_it_is_in(root: Path, person: Path) -> None:
 
 def test_an_agent_named_like_its_kind_needs_no_kind(root: Path) -> None:
     assert read(root, '[agents.claude]\nmodel = "opus"\n').agents["claude"].kind == "claude"
-    assert read(root, "[agents.codex]\n").agents["codex"] == AgentSpec("codex")
+    assert read(root, "[agents.claude]\n").agents["claude"] == AgentSpec("claude")
 
 
 def test_a_kind_may_carry_its_rest(root: Path) -> None:
-    config = read(root, '[agents.a]\nkind = "command:run me"\n[agents.b]\nkind = "acp:gemini"\n')
+    config = read(
+        root, '[agents.a]\nkind = "command:run me"\n[agents.b]\nkind = "scripted:s.json"\n'
+    )
     assert config.agents["a"] == AgentSpec("command", command="run me")
-    assert config.agents["b"] == AgentSpec("acp", command="gemini")
+    assert config.agents["b"] == AgentSpec("scripted", command="s.json")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_an_unknown_key_is_named_with_the_nearest(
         ("[agents.command]\nkind = 'claude'", ("cannot name an agent",)),
         (
             "[roles]\ncoder = 'nobody'",
-            ("roles.coder is 'nobody', which is no agent", "claude, codex"),
+            ("roles.coder is 'nobody', which is no agent", "claude"),
         ),
         ("[roles]\ncoder = 'cloude'", ("did you mean claude?",)),
         ("[roles]\ncoder = 'claude:'", ("comes more",)),

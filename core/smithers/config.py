@@ -14,8 +14,8 @@ from typing import Any
 
 from smithers.errors import ConfigError
 
-KINDS = ("claude", "codex", "acp", "model", "command", "scripted")
-BUILTIN = ("claude", "codex")
+KINDS = ("claude", "command", "scripted")
+BUILTIN = ("claude",)
 """Agents that need no entry, since their name says it all."""
 INLINE = ("command", "scripted", "acp", "model")
 """Kinds that a role can give in place, as `kind:rest`."""

@@ -14,7 +14,7 @@ from smithers.errors import SmithersError
 from smithers.process.run import run
 from smithers.service import locate, reading
 
-AGENTS = ("claude", "codex")
+AGENTS = ("claude",)
 _PYTHON = (3, 11)
 _GIT = (2, 30)
 _SQLITE = "import sqlite3; print(sqlite3.sqlite_version)"

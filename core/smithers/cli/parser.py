@@ -122,7 +122,7 @@ def _verbs(add: Add) -> None:
         "resume",
         "runs:resume",
         "let a paused, interrupted or failed run go on",
-        example="smithers resume @last --agent coder=codex",
+        example="smithers resume @last --agent coder=claude:haiku",
     )
     _agents(resume)
     _follow(resume, "stay and follow it, as `up` does")

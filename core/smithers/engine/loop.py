@@ -107,7 +107,9 @@ class Loop:
         for one in done:
             self._record(one)
         decision = self._scheduler.advance(self, now=self._clock.now(), cap=0)
-        self._drive.commit(self._transition(decision, done), now=self._clock.now())
+        # What ending takes, the branch's commit and the lease, is left to the next engine.
+        move = self._transition(decision, done).kept_open()
+        self._drive.commit(move, now=self._clock.now())
 
     async def _round(self) -> bool:
         """One frame: facts in, decision out, persisted, then its effects. False once parked."""
@@ -261,10 +263,8 @@ class Loop:
             self._ended.clear()
             self._on_news()
             return True
-        if move.status.ended:
-            # What came from outside is heard first: it may be that the run is to be cancelled.
-            move.status, move.reason = RunStatus.RUNNING, ""
-        await self._commit(move)
+        # What came from outside is heard first: it may be that the run is to be cancelled.
+        await self._commit(move.kept_open())
         self._ended.clear()
         self._news.set()
         return False

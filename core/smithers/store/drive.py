@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from smithers.errors import LeaseLost, Refused, UnknownRun
 from smithers.model.gate import Gate
@@ -50,6 +50,13 @@ class Transition:
     counts: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
     pause: bool = False
     """The engine cannot go on by itself: the run is left paused, for a person to resume."""
+
+    def kept_open(self) -> Transition:
+        """The same, but of a run that has not ended yet."""
+        if not self.status.ended:
+            return self
+        return replace(self, status=RunStatus.RUNNING, reason="")
+
     cancel: bool = False
     """The run is cancelled without a plan that would say so of each step."""
 
