@@ -244,6 +244,14 @@ def test_why_of_a_failed_run_names_what_failed_it(records):
     assert reading.run(db, "r1").row.now == "build[10]/check"
 
 
+def test_a_run_that_succeeded_names_no_step_though_an_early_check_was_red(records):
+    records.run(status="succeeded", finished_at=NOW)
+    records.step("build", "succeeded", kind="loop")
+    records.step("build[1]/check", "failed", kind="check", reason="exit 1")
+    records.step("build[2]/check", "succeeded", kind="check")
+    assert reading.run(records.open(), "r1").row.now == ""
+
+
 def test_why_of_a_run_that_failed_before_its_steps_says_the_error(records):
     records.run(status="failed", error="the workflow renders to no plan", finished_at=NOW)
     (only,) = reading.why(records.open(), "r1")

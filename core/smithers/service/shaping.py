@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from smithers.model.gate import Decision, Gate
+from smithers.model.run import RunStatus
 from smithers.model.step import Attempt, AttemptStatus, StepKind, StepStatus, Usage, iteration_of
 from smithers.service.directory import iterations
 from smithers.service.safe import hidden, line
@@ -55,7 +56,8 @@ def run_row(stood: Stood, steps: Iterable[StepRow], open_gates: int, usage: Usag
             running=0 if stood.stale else head.running,
             waiting=head.waiting,
         ),
-        now=line(_foremost(steps)),
+        # Nobody looks for a step of a run that succeeded: what is red in it was overcome.
+        now=line("" if stood.status is RunStatus.SUCCEEDED else _foremost(steps)),
         open_gates=open_gates,
         usage=usage,
     )
