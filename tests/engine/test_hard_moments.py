@@ -164,3 +164,37 @@ def test_counts_follow_what_ended_without_a_plan() -> None:
         Ended(replace(attempt, key="c", status=AttemptStatus.STOPPED)),
     ]
     assert counted(ended, (9, 2, 0, 4, 1)) == (9, 3, 1, 1, 1)
+
+
+@pytest.mark.slow
+def test_files_are_not_set_back_over_what_another_step_has_written_since(
+    workshop: Workshop,
+) -> None:
+    code = 'Task("code", agent="coder", prompt="go", output=Answer)'
+    held = {"step": "code", "do": [{"run": hold(workshop, "code")}], "output": {"text": "never"}}
+    turn = {"step": "code", "attempt": 2, "do": [], "output": {"text": "done"}}
+    flow = workshop.flow(f"return Sequence({code})", edits=True)
+    workshop.up(flow, turn, {**held, "attempt": 1})
+    workshop.until_file("code.reached")
+    workshop.kill_engine()
+    workshop.flow(f'return Sequence(Check("fresh", "echo kept >precious"), {code})', edits=True)
+    workshop.resume()
+    view = workshop.until_ended()
+    assert view.row.status is RunStatus.SUCCEEDED, workshop.tell()
+    assert workshop.attempts()["code"] == ["interrupted", "succeeded"]
+    assert workshop.git("show", "smithers/r:precious") == "kept"
+
+
+@pytest.mark.slow
+def test_a_value_reads_the_same_at_once_as_after_a_resume(workshop: Workshop) -> None:
+    workshop.up(
+        workshop.flow(
+            """
+            made = Call("made", lambda: {1: (2, 3)})
+            return Sequence(made, Check("told", "true", title=repr(ctx.get(made))))
+            """
+        )
+    )
+    view = workshop.until_ended()
+    (told,) = [step for step in view.steps if step.key == "told"]
+    assert told.title == "{'1': [2, 3]}"
