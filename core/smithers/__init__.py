@@ -3,9 +3,12 @@
 `import smithers` is the authoring API, and only that.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from smithers.author.context import Context
     from smithers.author.prompt import Prompt
     from smithers.author.steps import (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import random
-import secrets
+import os
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
+
+
+def _bits(count: int) -> int:
+    """So many random bits, at most 64. `secrets` and `random` would load OpenSSL at each start."""
+    return int.from_bytes(os.urandom(8), "big") >> (64 - count)
 
 
 def _base32(number: int, width: int) -> str:
@@ -30,15 +34,15 @@ class Clock:
 
     def run_id(self) -> str:
         """An id that sorts by time: nine digits of milliseconds, four of chance."""
-        return f"{_base32(self.now(), 9)}-{_base32(secrets.randbits(20), 4)}"
+        return f"{_base32(self.now(), 9)}-{_base32(_bits(20), 4)}"
 
     def token(self) -> int:
         """48 random bits: the mark that only one attempt's processes carry."""
-        return secrets.randbits(48)
+        return _bits(48)
 
     def jitter(self) -> float:
         """A factor between 0.8 and 1.2, for back-off."""
-        return random.uniform(0.8, 1.2)  # noqa: S311
+        return 0.8 + 0.4 * _bits(32) / 2**32
 
 
 SYSTEM = Clock()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from typing_extensions import override
 
@@ -47,7 +46,7 @@ class GateList(Pane):
         """One of them was read whole: it may be decided by now."""
         for n, each in enumerate(self.gates):
             if view.same(each, gate):
-                self.gates[n] = replace(gate, body=each.body)
+                self.gates[n] = gate._replace(body=each.body)
         self.changed()
 
     def to_gate(self, n: int) -> None:

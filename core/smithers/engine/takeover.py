@@ -34,8 +34,8 @@ class Inheritance:
 
 def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
     """End what a dead engine left. SmithersError when it will not die, or files are missing."""
-    facts = runs.facts(store, run_id)
-    last = [attempts[-1] for attempts in facts.attempts.values()]
+    known = runs.get(store, run_id)
+    last = [attempts[-1] for attempts in runs.attempts_of(store, run_id).values()]
     running = [attempt for attempt in last if attempt.status is AttemptStatus.RUNNING]
     if running:
         left = sweep.sweep({attempt.token for attempt in running})
@@ -45,8 +45,8 @@ def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
                 kept="everything",
                 next=f"end them, then `smithers resume {run_id}`",
             )
-    run, workspace, made = prepare(facts.run)
-    if run != facts.run:
+    run, workspace, made = prepare(known)
+    if run != known:
         recovery.settle_workspace(
             store, run_id, branch=run.branch, base=run.base, notes=json.dumps(run.notes)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -16,6 +15,8 @@ from smithers.model.run import Owner
 from smithers.process import table
 
 if sys.platform != "linux":
+    import ctypes
+
     import psutil
 
 # Elsewhere than on Linux the start time is wall clock and moves when that is set.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from smithers.errors import UsageError, VcsError
@@ -44,7 +43,7 @@ def gate(db: Directory, run_id: str, gate_id: str) -> GateView:
         )
     body, signs = _body(run, found)
     view = shaping.gate_view(run.id, run.title, run.recipe, found)
-    return replace(view, body=body, hidden=view.hidden + signs)
+    return view._replace(body=body, hidden=view.hidden + signs)
 
 
 def _body(run: Run, gate: Gate) -> tuple[Safe, int]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from smithers.model.gate import GateKind
 from smithers.model.run import RunStatus
@@ -14,8 +13,7 @@ Safe = NewType("Safe", str)
 """Text that can go to a terminal: no control, no escape sequence, no hidden or reordering sign."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     total: int
     done: int
     failed: int
@@ -23,8 +21,7 @@ class Counts:
     waiting: int
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """One thing that a run waits for, and the command that clears it."""
 
     kind: Safe
@@ -36,15 +33,13 @@ class Waiting:
     next: Safe
 
 
-@dataclass(frozen=True, slots=True)
-class EngineView:
+class EngineView(NamedTuple):
     pid: int
     host: Safe
     alive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(NamedTuple):
     """A line of the list of runs. `status` has `interrupted` laid over it already."""
 
     seq: int
@@ -65,8 +60,7 @@ class RunRow:
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptView:
+class AttemptView(NamedTuple):
     n: int
     status: AttemptStatus
     agent: Safe
@@ -81,8 +75,7 @@ class AttemptView:
     """Path of its log, absolute."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepView:
+class StepView(NamedTuple):
     key: Safe
     scope: Safe
     kind: StepKind
@@ -95,8 +88,7 @@ class StepView:
     wake_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionView:
+class DecisionView(NamedTuple):
     answer: Safe
     actor: Safe
     established: Safe
@@ -104,8 +96,7 @@ class DecisionView:
     decided_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class GateView:
+class GateView(NamedTuple):
     """A gate with the exact text or diff that it is about, cleaned for the eye.
 
     `digest` is of the raw bytes.
@@ -131,8 +122,7 @@ class GateView:
     decision: DecisionView | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(NamedTuple):
     """Everything of one run but its logs and diffs."""
 
     row: RunRow
@@ -153,22 +143,19 @@ class RunView:
     """Without bodies; `gate()` reads one with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     key: Safe
     status: StepStatus
 
 
-@dataclass(frozen=True, slots=True)
-class FrameView:
+class FrameView(NamedTuple):
     n: int
     at: int
     why: Safe
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One line of an attempt's log. `n` counts from 1."""
 
     n: int
@@ -179,8 +166,7 @@ class LogLine:
     text: Safe
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(NamedTuple):
     path: Safe
     status: Safe
     """`A`, `M`, `D`, `R`, `T`."""
@@ -189,8 +175,7 @@ class FileChange:
     binary: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DiffView:
+class DiffView(NamedTuple):
     """What changed between two named sides."""
 
     left: Safe
@@ -204,8 +189,7 @@ class DiffView:
     """The patch as git wrote it, for `--json` and a pipe; never for a terminal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """What stands above every list."""
 
     running: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from smithers.model.gate import Answer, Decision, Gate, GateKind
@@ -22,9 +23,14 @@ from smithers.model.step import (
 Row = tuple[Any, ...]
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dumps(value: JSON | Mapping[str, JSON] | Mapping[str, str] | Mapping[str, float]) -> str:
     """Compact JSON. Non-ASCII is kept; lone surrogates are escaped, since SQLite text is UTF-8."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(value)
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -32,12 +38,18 @@ def dumps(value: JSON | Mapping[str, JSON] | Mapping[str, str] | Mapping[str, fl
     return text
 
 
+_decode = json.JSONDecoder().raw_decode
+"""What `dumps` wrote, without a look for white space around it."""
+
+
 def loads(value: str) -> JSON:
-    return cast("JSON", json.loads(value))
+    return cast("JSON", _decode(value)[0])
 
 
 def text(value: str) -> str:
     """A string that SQLite can hold: what was not decodable becomes U+FFFD."""
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -164,16 +176,26 @@ def gate_from_row(row: Row) -> Gate:
 PLAN_STEP_COLUMNS = "key, scope, kind, title, after, runs_when, limits, spec"
 
 
+_KINDS = {kind.value: kind for kind in StepKind}
+_STATES = {status.value: StepState(status) for status in StepStatus}
+
+
+@lru_cache(1024)
+def _limits(text: str) -> tuple[tuple[str, int], ...]:
+    """Members of a group all say the same."""
+    return tuple((group, bound) for group, bound in _decode(text)[0])
+
+
 def plan_step_from_row(row: Row) -> PlanStep:
     return PlanStep(
         key=row[0],
         scope=row[1],
-        kind=StepKind(row[2]),
+        kind=_KINDS[row[2]],
         title=row[3],
-        after=tuple(json.loads(row[4])),
+        after=() if row[4] == "[]" else tuple(_decode(row[4])[0]),
         when=bool(row[5]),
-        limits=tuple((group, bound) for group, bound in json.loads(row[6])),
-        spec=json.loads(row[7]),
+        limits=() if row[6] == "[]" else _limits(row[6]),
+        spec={} if row[7] == "{}" else _decode(row[7])[0],
     )
 
 
@@ -195,5 +217,7 @@ STATE_COLUMNS = "status, reason, wake_at"
 
 
 def state_from_row(row: Row) -> StepState:
-    status = StepStatus(row[0])
-    return StepState(status, row[1], ok=False, wake_at=row[2])
+    plain = _STATES[row[0]]
+    if row[1] == "" and row[2] is None:
+        return plain
+    return StepState(plain.status, row[1], ok=False, wake_at=row[2])

@@ -35,6 +35,7 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     mode = "ro" if readonly else "rw"
     db = sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, isolation_level=None)
     db.execute("PRAGMA wal_autocheckpoint = 0")
+    db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA busy_timeout = {int(LOCK_SECONDS * 1000)}")
     if sys.platform == "darwin":
         db.execute("PRAGMA fullfsync = 1")
@@ -188,7 +189,10 @@ class Store:
     def __init__(self, state: Path, *, crossing: Callable[[str], None] | None = None) -> None:
         self.path = state / NAME
         self._crossing = crossing or (lambda _point: None)
+        self._name = str(self.path)
         self._pid = os.getpid()
+        self._durable = True
+        """What the connection is set to."""
         self._checkpoint_at = CHECKPOINT_BYTES
         if not self.path.exists():
             raise StoreError(
@@ -208,7 +212,7 @@ class Store:
 
     def _inode(self) -> tuple[int, int]:
         try:
-            status = self.path.stat()
+            status = os.stat(self._name)  # noqa: PTH116 - a Path costs more than the question
         except FileNotFoundError:
             return (0, 0)
         return (status.st_dev, status.st_ino)
@@ -223,7 +227,9 @@ class Store:
             raise StoreError("a store cannot be used across a fork", next="open it in this process")
         db = self._db
         with _named(self.path), _queue(self._directory):
-            db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            if durable is not self._durable:
+                db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -252,7 +258,7 @@ class Store:
         The only place that does; the lock is held.
         """
         try:
-            size = self.path.with_name(f"{NAME}-wal").stat().st_size
+            size = os.stat(f"{self._name}-wal").st_size  # noqa: PTH116
         except FileNotFoundError:
             return
         if size < self._checkpoint_at:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from smithers.errors import Refused, UnknownRun
 from smithers.model.gate import Answer, Decision, Gate
 from smithers.model.run import Facts, Intent, Lease, Owner, Run, RunStatus
-from smithers.model.step import Output
+from smithers.model.step import Attempt, Output
 from smithers.store import codec
 from smithers.store.database import Reader, Store
 from smithers.store.settle import settle
@@ -82,13 +82,7 @@ def facts(store: Store | Reader, run_id: str) -> Facts:
     known = Facts(run)
     for key, value in store.all("SELECT key, value FROM outputs WHERE run = ?", (seq,)):
         known.outputs[key] = Output(key, codec.loads(value))
-    for row in store.all(
-        f"SELECT {codec.ATTEMPT_COLUMNS} FROM attempts WHERE run = ? AND key IN "  # noqa: S608
-        "(SELECT key FROM attempts WHERE run = ? AND status != 'succeeded') ORDER BY key, n",
-        (seq, seq),
-    ):
-        attempt = codec.attempt_from_row(row)
-        known.attempts.setdefault(attempt.key, []).append(attempt)
+    known.attempts = attempts(store, seq)
     known.gates = by_key(gates(store, seq))
     for row in store.all(
         f"SELECT {codec.PLAN_STEP_COLUMNS}, {codec.STATE_COLUMNS} FROM steps "  # noqa: S608
@@ -99,6 +93,25 @@ def facts(store: Store | Reader, run_id: str) -> Facts:
         known.plan[step.key] = step
         known.stored[step.key] = codec.state_from_row(row[8:])
     return known
+
+
+def attempts(store: Store | Reader, seq: int) -> dict[str, list[Attempt]]:
+    """By step, in order; steps that succeeded at once are left out."""
+    found: dict[str, list[Attempt]] = {}
+    for row in store.all(
+        f"SELECT {codec.ATTEMPT_COLUMNS} FROM attempts WHERE run = ? AND key IN "  # noqa: S608
+        "(SELECT key FROM attempts WHERE run = ? AND status != 'succeeded') ORDER BY key, n",
+        (seq, seq),
+    ):
+        attempt = codec.attempt_from_row(row)
+        found.setdefault(attempt.key, []).append(attempt)
+    return found
+
+
+def attempts_of(store: Store | Reader, run_id: str) -> dict[str, list[Attempt]]:
+    """As `attempts`, by the run's id."""
+    (seq,) = store.all("SELECT seq FROM runs WHERE id = ?", (run_id,))[0]
+    return attempts(store, seq)
 
 
 def gates_of(store: Store | Reader, run_id: str) -> list[Gate]:
