@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import re
 import sqlite3
 import stat
+from pathlib import Path
 
 import pytest
 
 from smithers.errors import StoreError, StoreGone, StoreTooNew
 from smithers.store import database
-from smithers.store.database import NAME, Reader, Store
+from smithers.store.database import NAME, Reader, Store, open_reader
 from tests.store.store_kit import make, new_run
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 def test_only_its_owner_can_read_it(tmp_path):
@@ -128,28 +133,28 @@ def test_an_older_database_is_migrated_after_a_rehearsal_and_a_copy(tmp_path, mo
     state, scripts = tmp_path / "state", tmp_path / "migrations"
     state.mkdir()
     scripts.mkdir()
-    (scripts / "0002_add_colour.sql").write_text("ALTER TABLE runs ADD COLUMN colour TEXT;")
+    (scripts / "0003_add_colour.sql").write_text("ALTER TABLE runs ADD COLUMN colour TEXT;")
     make(state).close()
-    monkeypatch.setattr(database, "VERSION", 2)
+    monkeypatch.setattr(database, "VERSION", 3)
     monkeypatch.setattr(database, "MIGRATIONS", scripts)
     store = Store(state)
-    assert store.all("SELECT version FROM meta") == [(2,)]
+    assert store.all("SELECT version FROM meta") == [(3,)]
     assert store.all("SELECT colour FROM runs") == []
-    assert (state / f"{NAME}.v1").exists()
+    assert (state / f"{NAME}.v2").exists()
 
 
 def test_a_migration_that_fails_on_the_copy_leaves_the_database_as_it_was(tmp_path, monkeypatch):
     state, scripts = tmp_path / "state", tmp_path / "migrations"
     state.mkdir()
     scripts.mkdir()
-    (scripts / "0002_broken.sql").write_text("ALTER TABLE nothing ADD COLUMN colour TEXT;")
+    (scripts / "0003_broken.sql").write_text("ALTER TABLE nothing ADD COLUMN colour TEXT;")
     make(state).close()
     with monkeypatch.context() as patched:
-        patched.setattr(database, "VERSION", 2)
+        patched.setattr(database, "VERSION", 3)
         patched.setattr(database, "MIGRATIONS", scripts)
-        with pytest.raises(StoreError, match="0002_broken"):
+        with pytest.raises(StoreError, match="0003_broken"):
             Store(state)
-    assert Store(state).all("SELECT version FROM meta") == [(1,)]
+    assert Store(state).all("SELECT version FROM meta") == [(2,)]
 
 
 def _count_up(folder: str, times: int) -> None:
@@ -173,3 +178,37 @@ def test_many_writers_take_turns_without_an_error(tmp_path):
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert Reader(tmp_path).one("SELECT store_id FROM meta") == ("400",)
+
+
+def _schema(db):
+    """Every table and index, without comments and however it is laid out."""
+    rows = db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    plain = {name: re.sub(r"--[^\n]*|[\s\"]+", " ", sql) for name, sql in rows}
+    return {name: sorted(re.findall(r"[^\s(),]+", sql)) for name, sql in plain.items()}
+
+
+def test_a_database_of_version_1_comes_to_the_schema_of_a_new_one(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    new.mkdir()
+    db = sqlite3.connect(old / NAME, isolation_level=None)
+    db.executescript((DATA / "schema-1.sql").read_text())
+    db.execute("INSERT INTO meta VALUES (1, 'store')")
+    db.close()
+    Store(old).close()
+    make(new).close()
+    with (
+        contextlib.closing(sqlite3.connect(old / NAME)) as one,
+        contextlib.closing(sqlite3.connect(new / NAME)) as other,
+    ):
+        assert _schema(one) == _schema(other)
+
+
+def test_who_only_reads_an_older_database_has_it_migrated_first(tmp_path):
+    db = sqlite3.connect(tmp_path / NAME, isolation_level=None)
+    db.executescript("PRAGMA journal_mode = WAL;" + (DATA / "schema-1.sql").read_text())
+    db.execute("INSERT INTO meta VALUES (1, 'store')")
+    db.close()
+    reader = open_reader(tmp_path)
+    assert reader.all("SELECT version FROM meta") == [(database.VERSION,)]
+    reader.close()

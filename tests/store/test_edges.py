@@ -71,20 +71,20 @@ def test_a_checkpoint_that_fails_does_not_make_a_commit_fail(tmp_path, monkeypat
 
 @pytest.fixture
 def older(tmp_path, monkeypatch):
-    """A run directory of version 1, and a program that knows version 2."""
+    """A run directory of this version, and a program that knows the next."""
     state, scripts = tmp_path / "state", tmp_path / "migrations"
     state.mkdir()
     scripts.mkdir()
-    (scripts / "0002_colour.sql").write_text("ALTER TABLE runs ADD COLUMN colour TEXT;")
+    (scripts / "0003_colour.sql").write_text("ALTER TABLE runs ADD COLUMN colour TEXT;")
     make(state).close()
-    monkeypatch.setattr(database, "VERSION", 2)
+    monkeypatch.setattr(database, "VERSION", 3)
     monkeypatch.setattr(database, "MIGRATIONS", scripts)
     return state
 
 
 def test_the_copy_that_a_migration_leaves_can_be_read_by_its_owner_only(older):
     Store(older).close()
-    assert stat.S_IMODE((older / f"{NAME}.v1").stat().st_mode) == 0o600
+    assert stat.S_IMODE((older / f"{NAME}.v2").stat().st_mode) == 0o600
     assert not (older / f"{NAME}.trial").exists()
 
 
@@ -103,7 +103,7 @@ def test_two_processes_that_find_an_older_database_migrate_it_once(older):
     for one in both:
         one.join()
     assert problems == []
-    assert Store(older).all("SELECT version FROM meta") == [(2,)]
+    assert Store(older).all("SELECT version FROM meta") == [(3,)]
 
 
 # -- steps that leave and come back --

@@ -13,6 +13,8 @@ class GateKind(StrEnum):
     EXHAUSTED = "exhausted"
     """A loop at its bound with `on_exhausted="ask"`."""
     BUDGET = "budget"
+    CRASHES = "crashes"
+    """Engines died at the same place again and again."""
 
 
 class Answer(StrEnum):

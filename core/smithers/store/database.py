@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from smithers.errors import StoreBusy, StoreError, StoreGone, StoreTooNew
 
-VERSION = 1
+VERSION = 2
 NAME = "smithers.db"
 LOCK_SECONDS = 5.0
 CHECKPOINT_BYTES = 4 * 1024 * 1024
@@ -321,7 +321,8 @@ class Reader:
         with _named(self.path):
             self._db = _connect(self.path, readonly=True)
             try:
-                _check_version(self._db, self.path)
+                if _check_version(self._db, self.path) < VERSION:
+                    Store(state).close()
             except BaseException:
                 self._db.close()
                 raise

@@ -1,4 +1,4 @@
--- The run directory's database, version 1.
+-- The run directory's database, version 2.
 --
 --   meta           one row: schema version, id of this store
 --   runs           one row a run: what was asked, where it stands (its summary is a projection)
@@ -10,9 +10,10 @@
 --   step_history   what each frame changed
 --   gates          what waits for a decision
 --   decisions      the first, and only, answer to a gate
+--   messages       what the agent of a step is to be told, delivered once
 --   snapshots      trees before and after attempts, as git commits
 --
--- Facts: runs (but its summary), attempts, outputs, gates, decisions. Everything else follows from them.
+-- Facts: runs (but its summary), attempts, outputs, gates, decisions, messages. Everything else follows from them.
 -- Times are milliseconds since 1970 UTC.
 
 CREATE TABLE meta (
@@ -70,7 +71,9 @@ CREATE TABLE leases (
     pid INTEGER NOT NULL DEFAULT 0,
     start_time INTEGER NOT NULL DEFAULT 0,
     expires_at INTEGER NOT NULL DEFAULT 0,
-    held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1))
+    held INTEGER NOT NULL DEFAULT 0 CHECK (held IN (0, 1)),
+    crashes INTEGER NOT NULL DEFAULT 0,  -- how often in a row engines died at one frame
+    crash_frame INTEGER NOT NULL DEFAULT -1
 ) STRICT;
 
 CREATE TABLE steps (
@@ -144,7 +147,7 @@ CREATE TABLE gates (
     run INTEGER NOT NULL,
     id TEXT NOT NULL,
     key TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('approval', 'no_progress', 'exhausted', 'budget')),
+    kind TEXT NOT NULL CHECK (kind IN ('approval', 'no_progress', 'exhausted', 'budget', 'crashes')),
     title TEXT NOT NULL,
     decided_by TEXT NOT NULL CHECK (decided_by IN ('anyone', 'person', 'signed')),
     why TEXT NOT NULL,
@@ -179,3 +182,16 @@ CREATE TABLE snapshots (
     incomplete TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (run, key, attempt, side)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE messages (
+    run INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    body TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    sent_at INTEGER NOT NULL,
+    attempt INTEGER,  -- to which it was delivered
+    delivered_at INTEGER,
+    PRIMARY KEY (run, n)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX messages_waiting ON messages (run, key) WHERE attempt IS NULL;
