@@ -9,6 +9,7 @@ from pathlib import Path
 
 from smithers.model.step import Attempt, AttemptStatus
 from smithers.process.identity import me
+from smithers.store.database import VERSION
 
 SCHEMA = Path(__file__).parents[2] / "core" / "smithers" / "store" / "schema.sql"
 NOW = 1_795_003_591_000  # 2026-11-18 12:06:31 UTC
@@ -28,7 +29,7 @@ class Directory:
         if new:
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.executescript(SCHEMA.read_text())
-            self.db.execute("INSERT INTO meta VALUES (1, 'test-store')")
+            self.db.execute("INSERT INTO meta VALUES (?, 'test-store')", (VERSION,))
 
     def insert(self, table: str, **values: object) -> None:
         names, marks = ", ".join(values), ", ".join("?" * len(values))
