@@ -10,6 +10,7 @@ SmithersError
 ├── StoreError            exit 2   the run directory is not there, or cannot be read or written
 │   ├── StoreGone         exit 1   database deleted, moved or replaced while open
 │   ├── StoreTooNew                written by a newer program
+│   ├── StoreFull         exit 1   no room on the disk; nothing of the write was done
 │   └── StoreBusy         exit 5   another process holds the writer
 ├── LeaseLost             exit 5   another engine has taken over; this one must leave
 ├── AgentError            exit 1   an agent that is not there or cannot be started
@@ -79,6 +80,11 @@ class StoreGone(StoreError):
 
 class StoreTooNew(StoreError):
     code = "store_too_new"
+
+
+class StoreFull(StoreError):
+    code = "store_full"
+    exit_code = 1
 
 
 class StoreBusy(StoreError):

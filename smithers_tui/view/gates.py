@@ -23,6 +23,7 @@ _KINDS = {
     GateKind.NO_PROGRESS: "a loop that makes no progress",
     GateKind.EXHAUSTED: "a loop at its bound",
     GateKind.BUDGET: "a budget that is used up",
+    GateKind.CRASHES: "engines that died at the same place",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from smithers.service.views import LogLine, Safe
 from smithers_tui.view.line import Line, Span, cut, fit, own, say
 from smithers_tui.view.times import clock
@@ -23,6 +25,16 @@ _KINDS = {
 
 def role_of(line: LogLine) -> str:
     return _KINDS.get(line.kind) or _ROLES.get(line.stream, "")
+
+
+def in_place(after: int, room: int, lines: Sequence[LogLine]) -> Sequence[LogLine]:
+    """Each of up to `room` lines at the place of its number: of a long log some are not kept."""
+    last = min(lines[-1].n, after + room) if lines else after
+    if last - after == len(lines):
+        return lines
+    kept = {line.n: line for line in lines}
+    gone = lines[0]._replace(stream=own("engine"), kind=own("notice"), text=own("not kept"))
+    return [kept.get(n) or gone._replace(n=n) for n in range(after + 1, last + 1)]
 
 
 def row(line: LogLine, number: int) -> Line:

@@ -183,6 +183,10 @@ class LogPane(Paged[LogLine]):
         return True
 
     @override
+    def take(self, after: int, records: Sequence[LogLine]) -> None:
+        super().take(after, view.in_place(after, PAGE, records))
+
+    @override
     def show(self, record: LogLine) -> Line:
         return view.row(record, view.number_width(self.length))
 

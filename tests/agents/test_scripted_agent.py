@@ -195,3 +195,13 @@ def test_a_repair_turn_plays_the_next_match(script, make_turn, play):
     first, second = make_turn(), make_turn(resume=True)
     assert play(agent, first)[0].value == {"n": "no number"}
     assert play(agent, second)[0].value == {"n": 1}
+
+
+def test_turns_of_an_attempt_that_came_to_no_verdict_are_played_again(script, make_turn, play):
+    agent = script({"do": [{"say": "one"}]}, {"do": [{"say": "two"}]})
+    first = make_turn()
+    assert play(agent, first)[0].text == "one"
+    assert play(agent, make_turn(attempt=2))[0].text == "two"
+    lost = make_turn(attempt=3, undone=frozenset({first.mark.token}))
+    assert play(agent, lost)[0].text == "one"
+    assert play(agent, make_turn(attempt=4))[0].kind is FailureKind.CONFIG

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +16,11 @@ from smithers.model.run import RunStatus
 from smithers.process.table import children
 from smithers.service import control, reading
 from smithers.service.views import Counts
-from tests.running import ACTOR, Workshop, alive, hold, pids, states, write
+from tests.running import ACTOR, Workshop, alive, fail, hold, pids, states, write
 
 pytestmark = pytest.mark.slow
+
+NOT_NOW: dict[str, Any] = {"now": False, "actor": "person:second"}
 
 GATE = """
 return Sequence(
@@ -235,8 +241,13 @@ def test_what_will_not_end_is_told_once_and_killed_after_its_grace(workshop: Wor
     # News while it is being stopped: a round of the loop each.
     control.pause(workshop.root, "r", now=True, actor=ACTOR)
     control.cancel(workshop.root, "r", actor=ACTOR)
+    for change_of_mind in (workshop.resume, lambda: control.pause(workshop.root, "r", **NOT_NOW)):
+        with pytest.raises(Refused, match=f"being cancelled by {ACTOR}"):
+            change_of_mind()
+    control.cancel(workshop.root, "r", actor="person:second")
     view = workshop.until_ended()
     assert view.row.status is RunStatus.CANCELLED
+    assert view.row.status_reason == f"cancelled by {ACTOR}"
     assert workshop.attempts() == {"deaf": ["stopped"]}
     assert [alive(pid) for pid in pids(workshop, "deaf")] == [False]
 
@@ -294,4 +305,199 @@ def test_an_idle_engine_runs_no_process(workshop: Workshop) -> None:
     (shell,) = children(workshop.engine())
     assert shell == pids(workshop, "first")[0]
     workshop.touch("first.go")
+    workshop.until_ended()
+
+
+# -- once more, from anywhere, with its actor --
+
+
+def whys(workshop: Workshop, run: str = "r") -> list[str]:
+    return [frame.why for frame in reading.frames(workshop.db, run)]
+
+
+def at_once(workshop: Workshop, *commands: tuple[str, ...]) -> list[int]:
+    """Exit codes of commands that run beside each other, as agents run them."""
+    env = {**os.environ, "SMITHERS_ACTOR": "twin"}
+    smithers = [sys.executable, "-m", "smithers.cli"]
+    begun = [
+        subprocess.Popen([*smithers, *words], cwd=workshop.root, env=env, stderr=subprocess.DEVNULL)
+        for words in commands
+    ]
+    return [process.wait(60) for process in begun]
+
+
+def test_a_run_that_nobody_drives_is_paused_resumed_and_cancelled_once_and_says_by_whom(
+    workshop: Workshop,
+) -> None:
+    workshop.up(workshop.flow(GATE))
+    workshop.until_status(RunStatus.WAITING)
+    workshop.until_no_engine()
+    before = len(whys(workshop))
+    assert at_once(workshop, ("pause", "r"), ("pause", "r", "--now")) == [0, 0]
+    control.pause(workshop.root, "r", now=True, actor=ACTOR)
+    view = workshop.view()
+    assert view.row.status_reason == "paused by agent:twin"
+    control.resume(workshop.root, "r", agents={}, actor=ACTOR)
+    workshop.until_status(RunStatus.WAITING)
+    workshop.until_no_engine()
+    assert at_once(workshop, ("cancel", "r"), ("cancel", "r")) == [0, 0]
+    control.cancel(workshop.root, "r", actor=ACTOR)
+    view = workshop.view()
+    assert (view.row.status, view.row.status_reason, view.intent_by) == (
+        RunStatus.CANCELLED,
+        "cancelled by agent:twin",
+        "agent:twin",
+    )
+    said = [why for why in whys(workshop)[before:] if " by " in why]
+    assert said == [
+        "run paused by agent:twin",
+        f"run resumed by {ACTOR}",
+        "run cancelled by agent:twin",
+    ]
+    with pytest.raises(Refused, match="has ended"):
+        control.pause(workshop.root, "r", now=False, actor=ACTOR)
+
+
+def test_a_live_engine_says_by_whom_it_was_paused_and_cancelled(workshop: Workshop) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    control.pause(workshop.root, "r", now=False, actor=ACTOR)
+    control.pause(workshop.root, "r", **NOT_NOW)
+    workshop.touch("first.go")
+    assert workshop.until_status(RunStatus.PAUSED).row.status_reason == f"paused by {ACTOR}"
+    workshop.until_no_engine()
+    assert whys(workshop)[-1] == f"first succeeded → run paused by {ACTOR}"
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_pausing_a_run_whose_engine_was_killed_ends_what_it_left(
+    workshop: Workshop, now: bool
+) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    workshop.kill_engine()
+    control.pause(workshop.root, "r", now=now, actor=ACTOR)
+    workshop.until(lambda view: view.row.status is RunStatus.PAUSED and view.engine is None)
+    workshop.until_no_engine()
+    assert workshop.attempts() == {"first": ["interrupted"]}
+    assert not any(alive(pid) for pid in pids(workshop, "first"))
+    assert workshop.view().row.status_reason == f"paused by {ACTOR}"
+    workshop.touch("first.go")
+    workshop.resume()
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    assert workshop.attempts()["first"] == ["interrupted", "succeeded"]
+
+
+def test_a_cancelled_run_whose_engine_is_dead_reads_so_at_once_and_stays_so(
+    workshop: Workshop,
+) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    workshop.kill_engine()
+    at_once(workshop, ("cancel", "r"), ("resume", "r"), ("cancel", "r"))
+    control.cancel(workshop.root, "r", actor=ACTOR)
+    assert workshop.until_ended().row.status is RunStatus.CANCELLED
+    with pytest.raises(Refused, match="has ended"):
+        workshop.resume()
+
+
+def test_cancel_while_the_worktree_is_being_set_up(workshop: Workshop) -> None:
+    workshop.config(f"[workspace]\nsetup = {hold(workshop, 'setup')!r}\n")
+    workshop.up(two(workshop, edits=True))
+    workshop.until_file("setup.reached")
+    control.cancel(workshop.root, "r", actor=ACTOR)
+    view = workshop.until_ended()
+    assert view.row.status_reason == f"cancelled by {ACTOR}"
+    assert not any(alive(pid) for pid in pids(workshop, "setup"))
+    assert (Path(view.workspace) / "README").exists()
+    assert workshop.attempts() == {}
+
+
+def test_cancel_ends_a_wait_for_the_next_try(workshop: Workshop) -> None:
+    flow = workshop.flow('return Task("code", agent="coder", prompt="Write it")')
+    workshop.up(flow, fail("rate_limit", retry_after=600))
+    workshop.until_step("code", "retrying")
+    control.cancel(workshop.root, "r", actor=ACTOR)
+    view = workshop.until_ended()
+    assert (view.row.status, states(view)) == (RunStatus.CANCELLED, {"code": "cancelled"})
+
+
+def test_cancel_beside_an_agent_that_hangs_and_will_not_end(workshop: Workshop) -> None:
+    flow = workshop.flow(f"""
+        return Parallel(Check("first", {hold(workshop, "first")!r}),
+                        Task("code", agent="coder", prompt="Write it"))
+    """)
+    deaf = f"trap '' TERM INT; {hold(workshop, 'deaf')}"
+    workshop.up(flow, {"step": "code", "do": [{"run": deaf}]})
+    workshop.until_file("first.reached")
+    workshop.until_file("deaf.reached")
+    assert at_once(workshop, ("cancel", "r")) == [0]
+    assert workshop.until_ended().row.status is RunStatus.CANCELLED
+    assert workshop.attempts() == {"first": ["stopped"], "code": ["stopped"]}
+    for name in ("first", "deaf"):
+        assert not any(alive(pid) for pid in pids(workshop, name))
+
+
+def test_a_retry_is_asked_once_and_one_that_is_refused_changes_nothing(workshop: Workshop) -> None:
+    flow = workshop.flow("""
+        broken = Check("broken", f"echo broken >>{OUT}/marks; test -e {OUT}/cured")
+        return Parallel(
+            Sequence(broken, Check("after", f"echo after >>{OUT}/marks")),
+            Check("beside", f"echo beside >>{OUT}/marks"),
+        )
+    """)
+    workshop.up(flow)
+    workshop.until_ended()
+    with pytest.raises(Refused, match="can be retried"):
+        control.retry(workshop.root, "r", "beside", agents={"coder": "claude"}, actor=ACTOR)
+    assert workshop.view().agents == {}
+    workshop.touch("cured")
+    retry = ("retry", "r", "broken")
+    assert set(at_once(workshop, retry, retry)) <= {0, 5}
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    (broken,) = [step for step in workshop.view().steps if step.key == "broken"]
+    assert [each.reopened for each in broken.attempts] == ["agent:twin", ""]
+    assert sorted(workshop.lines("marks")) == ["after", "beside", "broken", "broken"]
+
+
+def test_stop_is_asked_once_also_of_a_run_that_nobody_drives(workshop: Workshop) -> None:
+    flow = workshop.flow("""
+        body = lambda turn: Approval("go", "Once more?")
+        return Loop("keep", body, until=lambda turn: False, max_iterations=9)
+    """)
+    workshop.up(flow)
+    workshop.until_status(RunStatus.WAITING)
+    workshop.until_no_engine()
+    control.stop(workshop.root, "r", actor=ACTOR)
+    control.stop(workshop.root, "r", actor="person:second")
+    assert workshop.view().stop_by == ACTOR
+    workshop.until_no_engine()
+    workshop.approve()
+    assert workshop.until_ended().row.status_reason == f"keep stopped by {ACTOR}"
+
+
+@pytest.mark.parametrize("verb", ["resume", "cancel"])
+def test_a_step_can_steer_a_run_of_its_own_whose_engine_was_killed(
+    workshop: Workshop, verb: str
+) -> None:
+    child = two(workshop)
+    smithers = f"{sys.executable} -m smithers.cli"
+    drive = (
+        f"{smithers} up {child} --run-id c -d; touch {workshop.out}/up; "
+        f"until [ -e {workshop.out}/killed ]; do sleep 0.02; done; {smithers} {verb} c; "
+        f"{hold(workshop, 'outer')}"
+    )
+    outer = workshop.flow(f'return Check("drive", {drive!r})', name="outer")
+    workshop.up(outer)
+    workshop.until_file("up")
+    workshop.until_file("first.reached")
+    workshop.kill_engine("c")
+    workshop.touch("first.go")
+    workshop.touch("killed")
+    view = workshop.until(lambda view: view.row.finished_at, "c")
+    workshop.touch("outer.go")
+    ends = RunStatus.SUCCEEDED if verb == "resume" else RunStatus.CANCELLED
+    assert view.row.status is ends, workshop.tell()
+    assert workshop.attempts("c")["first"][0] == "interrupted"
+    assert not any(alive(pid) for pid in pids(workshop, "first"))
     workshop.until_ended()

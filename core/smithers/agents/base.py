@@ -50,6 +50,8 @@ class Turn:
     schema: Mapping[str, JSON] | None
     """JSON schema wanted of the answer, or None for plain words."""
     model: str = ""
+    undone: frozenset[int] = frozenset()
+    """Tokens of earlier attempts at the step that came to no verdict: what they did is to do."""
 
 
 class FailureKind(StrEnum):

@@ -12,7 +12,7 @@ from smithers.agents.claude_stream import Stream
 from smithers.agents.session import converse
 
 _TOOLS = "Bash,Edit,Write,Read,Glob,Grep"
-_LINE_LIMIT = 64 << 20  # bytes: a line is one JSON document, and may hold an image
+_LINE_LIMIT = 4 << 20  # bytes: a line is one JSON document, and may hold an image
 _LOGIN = (
     "ANTHROPIC_",
     "CLAUDE_CONFIG_DIR",

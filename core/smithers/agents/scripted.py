@@ -52,7 +52,11 @@ class _Stop(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ScriptedAgent:
-    """A file of turns. Which ones were played is kept beside the turns' scratch folders."""
+    """A file of turns.
+
+    Which ones were played, and by which attempt, is kept beside the turns' scratch folders: a turn
+    of an attempt that came to no verdict is played again, since what it said is in no record.
+    """
 
     name: str
     script: Path
@@ -72,14 +76,14 @@ class ScriptedAgent:
         playing = _playing.setdefault(kept, set())
         number: int | None = None
         try:
-            number, part = self._choose(turn, _load(kept) | playing)
+            number, part = self._choose(turn, _played(kept, turn.undone) | playing)
             playing.add(number)
             said = await self._act(part, turn, emit)
-            _note(kept, number)
+            _note(kept, number, turn.mark.token)
             return Answered(_last_words(said, part), part.get("output"), _usage(part), turn.session)
         except _Stop as stop:
             if stop.played and number is not None:
-                _note(kept, number)
+                _note(kept, number, turn.mark.token)
             return stop.failed
         except OSError as error:
             return Failed(FailureKind.ERROR, str(error))
@@ -220,16 +224,20 @@ def _list(value: JSON) -> list[JSON]:
     return value if isinstance(value, list) else []
 
 
-def _load(kept: Path) -> set[int]:
+def _load(kept: Path) -> dict[str, int]:
     try:
-        return set(json.loads(kept.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
-        return set()
+        return dict(json.loads(kept.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
 
 
-def _note(kept: Path, number: int) -> None:
+def _played(kept: Path, undone: frozenset[int]) -> set[int]:
+    return {int(number) for number, token in _load(kept).items() if token not in undone}
+
+
+def _note(kept: Path, number: int, token: int) -> None:
     """Write down that a turn was played; only at its end, so that a crash in it repeats it."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     fresh = kept.with_suffix(".new")
-    fresh.write_text(json.dumps(sorted(_load(kept) | {number})), encoding="utf-8")
+    fresh.write_text(json.dumps({**_load(kept), str(number): token}), encoding="utf-8")
     fresh.replace(kept)

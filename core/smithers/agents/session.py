@@ -11,6 +11,7 @@ from smithers.process import child
 from smithers.process.marks import Mark
 
 _ERROR_LINES = 20
+_ERROR_WIDTH = 2000  # characters of each
 
 
 async def converse(
@@ -41,7 +42,7 @@ async def converse(
         async with aclosing(process.lines()) as lines:
             async for stream, text in lines:
                 if stream == "err":
-                    errors.append(text)
+                    errors.append(text[:_ERROR_WIDTH])
                 if on_line(stream, text):
                     return None, "\n".join(errors)
         return await process.wait(), "\n".join(errors)

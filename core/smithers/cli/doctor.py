@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from argparse import Namespace
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from smithers.cli import forms, printing, where
-from smithers.errors import SmithersError
+from smithers.cli.skill import install
 from smithers.process.run import run
-from smithers.service import locate, reading
+from smithers.service import locate
+from smithers.service.health.examine import cure, examine
+from smithers.service.health.finding import Finding
 
 AGENTS = ("claude",)
 _PYTHON = (3, 11)
@@ -22,30 +24,39 @@ _CLAUDE = "npm install -g @anthropic-ai/claude-code"
 _SIGNS = {"ok": "✓", "warning": "!", "failed": "×"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. A `warning` takes something away, a `failed` stops runs."""
-
-    name: str
-    state: str
-    detail: str
-    cure: str = ""
-
-
 def doctor(args: Namespace) -> int:
-    """Look at everything that a run needs. Changes nothing."""
+    """Look at everything that a run needs. Changes nothing, unless it is asked to cure."""
     root = locate.find_root(Path.cwd())
-    findings = [_python(), _git(), _sqlite(), *_agents(), _directory(root), _database(root)]
-    failed = any(each.state == "failed" for each in findings)
+    actor = where.actor()
+    cured = cure(root, actor=actor) if args.fix else []
+    findings = [
+        *_environment(),
+        *examine(root, actor=actor, verify=args.verify),
+        *_skill(root),
+    ]
+    failed = any(each.state == "failed" for each in (*findings, *cured))
     if args.json:
-        forms.emit({"ok": not failed, "checks": [_form(each) for each in findings]})
+        forms.emit(
+            {
+                "ok": not failed,
+                "checks": [_form(each) for each in findings],
+                "fixed": [_form(each) for each in cured],
+            }
+        )
         return int(failed)
+    for each in cured:
+        word = "cured" if each.state == "ok" else "tried"
+        printing.note(f"{word}: {each.name}: {each.detail}")
     for each in findings:
         sign = _SIGNS[each.state]
         printing.out(f"{printing.tint(f'{sign} {each.name:<14}', sign)} {each.detail}")
         if each.cure:
-            printing.out(f"    next: {each.cure}")
+            printing.out(f"    next: {where.clean(each.cure)}")
     return int(failed)
+
+
+def _environment() -> list[Finding]:
+    return [_python(), _git(), _sqlite(), *_agents()]
 
 
 def _form(finding: Finding) -> forms.Form:
@@ -57,11 +68,17 @@ def _form(finding: Finding) -> forms.Form:
     }
 
 
+def _found(
+    name: str, state: Literal["ok", "warning", "failed"], detail: str, cure: str = ""
+) -> Finding:
+    return Finding(name, state, where.clean(detail), cure)
+
+
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < _PYTHON:
-        return Finding("python", "failed", f"{version} is too old", "install Python 3.11 or newer")
-    return Finding("python", "ok", f"{version}, {where.clean(sys.executable)}")
+        return _found("python", "failed", f"{version} is too old", "install Python 3.11 or newer")
+    return _found("python", "ok", f"{version}, {sys.executable}")
 
 
 def _git() -> Finding:
@@ -69,23 +86,23 @@ def _git() -> Finding:
     try:
         answer = run(["git", "--version"], timeout=10).out.decode(errors="replace")
     except OSError:
-        return Finding("git", "failed", "not found; without it runs work in place only", cure)
+        return _found("git", "failed", "not found; without it runs work in place only", cure)
     words = answer.split()
     version = words[2] if len(words) > 2 else "?"
     if _numbers(version)[:2] < _GIT:
-        return Finding("git", "warning", f"{where.clean(version)} is old", cure)
-    return Finding("git", "ok", where.clean(version))
+        return _found("git", "warning", f"{version} is old", cure)
+    return _found("git", "ok", version)
 
 
 def _sqlite() -> Finding:
     """Asked in a process of its own: a Python without SQLite is a finding, not a crash."""
     done = run([sys.executable, "-c", _SQLITE], timeout=20)
     if done.code != 0:
-        return Finding("sqlite", "failed", "this Python has no sqlite3", "install python3-sqlite3")
+        return _found("sqlite", "failed", "this Python has no sqlite3", "install python3-sqlite3")
     version = done.out.decode().strip()
     if wal_reset_bug(_numbers(version)):
-        return Finding("sqlite", "ok", f"{version}: has the WAL-reset bug; affected, guarded")
-    return Finding("sqlite", "ok", version)
+        return _found("sqlite", "ok", f"{version}: has the WAL-reset bug; affected, guarded")
+    return _found("sqlite", "ok", version)
 
 
 def wal_reset_bug(version: tuple[int, ...]) -> bool:
@@ -110,30 +127,17 @@ def _agents() -> list[Finding]:
     found = installed_agents()
     if not found:
         detail = f"none of {', '.join(AGENTS)} is installed"
-        return [Finding("agents", "warning", detail, f"{_CLAUDE}, or roles in config.toml")]
-    return [Finding(f"agent {name}", "ok", path) for name, path in found.items()]
+        return [_found("agents", "warning", detail, f"{_CLAUDE}, or roles in config.toml")]
+    return [_found(f"agent {name}", "ok", path) for name, path in found.items()]
 
 
-def _directory(root: Path) -> Finding:
-    name = "run directory"
-    if not locate.exists(root):
-        return Finding(name, "warning", f"none in {where.shown(root)} yet", "smithers init")
-    state = locate.state_dir(root)
-    shown = where.shown(state)
-    if not os.access(state, os.W_OK | os.X_OK):
-        return Finding(name, "failed", f"{shown} cannot be written", f"chmod -R u+rwX {shown}")
-    if state.stat().st_mode & 0o077:
-        return Finding(name, "warning", f"{shown} is open to others", f"chmod 700 {shown}")
-    return Finding(name, "ok", shown)
-
-
-def _database(root: Path) -> Finding:
-    name = "database"
-    if not locate.exists(root):
-        return Finding(name, "ok", "made with the run directory")
-    try:
-        with reading.open_directory(root) as db:
-            summary = reading.summary(db)
-    except SmithersError as error:
-        return Finding(name, "failed", where.clean(error.what), error.next)
-    return Finding(name, "ok", f"opens; {printing.plural(summary.total, 'run')}")
+def _skill(root: Path) -> Iterator[Finding]:
+    """A skill that is not of this version tells agents of commands that are not there."""
+    for folder, flag in ((root, ""), (Path.home(), " --user")):
+        for path, text in install.plan(folder):
+            if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") == text:
+                continue
+            by_hand = install.edited(path)
+            how = "was edited by hand" if by_hand else "is of another version"
+            cure = f"smithers skill install --yes{flag}{' --force' if by_hand else ''}"
+            yield Finding("skill", "warning", where.clean(f"{path} {how}"), cure)

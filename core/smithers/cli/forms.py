@@ -16,6 +16,7 @@ from smithers.service.views import (
     FrameView,
     GateView,
     LogLine,
+    MessageView,
     RunRow,
     RunView,
     StepView,
@@ -76,6 +77,9 @@ def run(view: RunView) -> Form:
         "agents": dict(view.agents),
         "input": dict(view.input),
         "parent": _parent(view.parent),
+        "intent": view.intent.value,
+        "intent_by": view.intent_by or None,
+        "stop_by": view.stop_by or None,
         "error": view.error,
     }
 
@@ -107,6 +111,18 @@ def step(view: StepView, waits: Sequence[Waiting], output: JSON = None) -> Form:
         "waiting_on": [waiting(each) for each in waits],
         "gone": view.gone,
         "wake_at": time_or_null(view.wake_at),
+        "messages": [message(each) for each in view.messages],
+    }
+
+
+def message(view: MessageView) -> Form:
+    return {
+        "n": view.n,
+        "text": view.text,
+        "actor": view.actor,
+        "sent_at": iso(view.sent_at),
+        "attempt": view.attempt,
+        "delivered_at": time_or_null(view.delivered_at),
     }
 
 
@@ -123,6 +139,7 @@ def attempt(view: AttemptView) -> Form:
         "error": view.error,
         "usage": usage(view.usage),
         "log": view.log,
+        "reopened": view.reopened or None,
     }
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from smithers.cli import forms, printing, where
 from smithers.cli.screen import screen_width
-from smithers.model.run import RunStatus
+from smithers.model.run import Intent, RunStatus
 from smithers.model.step import JSON
 from smithers.service import reading
 from smithers.service.views import AttemptView, GateView, RunRow, RunView, StepView
 
 _PAGE = 50
 _STATE_WIDTH = 13  # "~ interrupted"
+_INTENTS = {
+    Intent.GO: "resume:",
+    Intent.PAUSE: "pause:",
+    Intent.PAUSE_NOW: "pause --now:",
+    Intent.CANCEL: "cancel:",
+}
 _WAIT_SIGNS = {"running": "●", "timer": "↻", "queued": "○", "failed": "×"}
 
 
@@ -77,6 +83,8 @@ def inspect(args: Namespace) -> int:
         printing.out(line)
     for gate in view.gates:
         printing.out(_gate_line(gate))
+    for line in _asked(view):
+        printing.out(line)
     print_waiting(view)
     return 0
 
@@ -167,6 +175,22 @@ def _gate_line(gate: GateView) -> str:
     note = f": {decision.note}" if decision.note else ""
     word = "approved" if decision.answer == "approve" else "denied"
     return f"gate {gate.id}: {word} by {decision.actor} ({decision.established}){note}"
+
+
+def _asked(view: RunView) -> Iterator[str]:
+    """What was asked of the run and of its steps, a line each."""
+    if view.intent is not Intent.GO or view.intent_by:
+        yield f"{_INTENTS[view.intent]} asked by {view.intent_by or 'nobody'}"
+    if view.stop_by:
+        yield f"stop: asked by {view.stop_by}"
+    for step in view.steps:
+        for attempt in step.attempts:
+            if attempt.reopened:
+                yield f"retry of {step.key} after attempt {attempt.n}: asked by {attempt.reopened}"
+        for message in step.messages:
+            told = "waits" if message.attempt is None else f"told in attempt {message.attempt}"
+            words = where.clean(" ".join(message.text.split()))
+            yield f"message {message.n} to {step.key}, {told}, {message.actor}: {words[:200]}"
 
 
 def why(args: Namespace) -> int:

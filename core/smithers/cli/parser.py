@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from smithers.cli import VERSION, values
+from smithers.cli import VERSION, housekeeping, values
 from smithers.cli.screen import screen_width
 from smithers.errors import UsageError
 
@@ -72,7 +72,17 @@ def build() -> Parser:
         command.set_defaults(handler=handler)
         return command
 
-    for group in (_runs, _verbs, _looks, _records, _decisions, _setup):
+    for group in (
+        _runs,
+        _verbs,
+        _steering,
+        _looks,
+        _records,
+        _decisions,
+        _setup,
+        _supervision,
+        housekeeping.commands,
+    ):
         group(add)
     parser.commands = commands.choices
     return parser
@@ -158,6 +168,18 @@ def _verbs(add: Add) -> None:
     retry.add_argument("step", metavar="STEP", help=_STEP)
     _agents(retry)
     _follow(retry, "stay and follow it, as `up` does")
+
+
+def _steering(add: Add) -> None:
+    message = _on_run(
+        add,
+        "message",
+        "runs:message",
+        "tell the agent of a step something, at its next turn",
+        example='smithers message @last code "Leave the public API as it is"',
+    )
+    message.add_argument("step", metavar="STEP", help=_STEP)
+    message.add_argument("text", metavar="TEXT", help="what to tell it; - reads standard input")
 
 
 def _looks(add: Add) -> None:
@@ -266,7 +288,6 @@ def _setup(add: Add) -> None:
     recipes = add("recipes", "setup:recipes", "list recipes", example="smithers recipes show ralph")
     recipes.add_argument("action", nargs="?", choices=["list", "show"], default="list")
     recipes.add_argument("name", nargs="?", metavar="NAME", help="the recipe to show")
-    add("doctor", "doctor:doctor", "check what Smithers needs", example="smithers doctor")
     skill = add(
         "skill",
         "setup:skill",
@@ -288,6 +309,24 @@ def _setup(add: Add) -> None:
     demo.add_argument("--crash", action="store_true", help="kill the engine half-way, and resume")
     tui = add("tui", "home:tui", "open the terminal app", example="smithers tui @last")
     tui.add_argument("run", nargs="?", metavar="RUN", help=_RUN)
+
+
+def _supervision(add: Add) -> None:
+    add(
+        "supervise",
+        "supervise:supervise",
+        "bring back runs that have work and no engine, until it is stopped",
+        example="smithers supervise",
+    )
+    service = add(
+        "service",
+        "supervise:service",
+        "have systemd or launchd keep a supervisor of this run directory",
+        example="smithers service install --print",
+    )
+    service.add_argument("action", choices=["install", "uninstall", "status"])
+    service.add_argument("--print", action="store_true", help="only print what install would write")
+    service.add_argument("--yes", action="store_true", help="write without asking")
 
 
 def _on_run(add: Add, name: str, handler: str, summary: str, *, example: str) -> Parser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from argparse import Namespace
@@ -11,11 +12,20 @@ from pathlib import Path
 
 from smithers.cli import forms, printing, where
 from smithers.cli.screen import screen_width
+from smithers.clock import SYSTEM, iso
 from smithers.errors import SmithersError, UsageError
 from smithers.model.run import RunStatus
 from smithers.model.step import StepStatus
 from smithers.service import reading
-from smithers.service.views import AttemptView, Change, DiffView, FrameView, LogLine, RunView
+from smithers.service.views import (
+    AttemptView,
+    Change,
+    DiffView,
+    FrameView,
+    LogLine,
+    RunRow,
+    RunView,
+)
 
 POLL = 0.1
 LOOK_ANYWAY = 0.5
@@ -26,7 +36,8 @@ _MOST_CHANGES = 6
 _TRIES = 3
 _TRY_SECONDS = 2.0
 _KINDS = {"tool_call": "tool", "tool_result": "result"}
-_QUIET = {StepStatus.PENDING, StepStatus.READY}
+_QUIET = {StepStatus.PENDING, StepStatus.READY, StepStatus.CANCELLED}
+_ASKED = re.compile(r"run (paused|cancelled|resumed)\b.*")
 _WORDS = {StepStatus.RUNNING: "started", StepStatus.RETRYING: "retries"}
 
 
@@ -51,12 +62,14 @@ class Keeper:
             return False
         from smithers.service import control  # noqa: PLC0415
 
-        self._tries += 1
         self._next = now + _TRY_SECONDS
         try:
-            control.ensure_engine(self._root, self._run)
+            hope = control.ensure_engine(self._root, self._run)
         except SmithersError as error:
+            hope = False
             printing.note(f"no engine: {where.clean(str(error))}")
+        # Engines that come up and die are counted where they claim, and end at a gate.
+        self._tries += not hope
         return True
 
 
@@ -167,6 +180,7 @@ def events(args: Namespace) -> int:
 
     keeper = Keeper(here, run)
     after = 0
+    before: RunStatus | None = None
     while True:
         row = reading.run(db, run).row
         if args.json:
@@ -178,8 +192,21 @@ def events(args: Namespace) -> int:
         if not args.follow or row.status.ended:
             return 0
         if row.status is RunStatus.INTERRUPTED:
+            if before is not row.status:
+                _say_interrupted(row, as_json=args.json)
             keeper.revive(row.frame)
+        before = row.status
         next_change(db)
+
+
+def _say_interrupted(row: RunRow, *, as_json: bool) -> None:
+    """A death is in no frame: it is told between them."""
+    now, why = SYSTEM.now(), f"{row.status}: {row.status_reason}"
+    if as_json:
+        told: forms.Form = {"frame": row.frame, "at": iso(now), "why": why, "changes": []}
+        forms.emit({**told, "status": row.status.value})
+    else:
+        printing.out(f"{printing.RUN_SIGNS[row.status]} {printing.clock_time(now)} {why}")
 
 
 def print_frames(db: reading.Directory, run: str, after: int, say: Callable[[str], None]) -> int:
@@ -202,6 +229,9 @@ def frame_line(frame: FrameView) -> str:
     shown = [_change(change) for change in loud[:_MOST_CHANGES]]
     if len(loud) > _MOST_CHANGES:
         shown.append(f"{len(loud) - _MOST_CHANGES} more")
+    asked = _ASKED.search(frame.why)
+    if shown and asked:
+        shown.append(asked[0])
     text = " → ".join(shown) or frame.why
     return f"{frame.n} {printing.clock_time(frame.at)} {text}"
 

@@ -1,4 +1,4 @@
-"""Verbs on runs: `up`, `resume`, `pause`, `stop`, `cancel`, `retry`."""
+"""Verbs on runs: `up`, `resume`, `pause`, `stop`, `cancel`, `retry`, `message`."""
 
 from __future__ import annotations
 
@@ -132,6 +132,26 @@ def cancel(args: Namespace) -> int:
     control.cancel(root, run, actor=where.actor())
     follow.settled(root, run, {RunStatus.CANCELLED})
     return _say(root, run, "cancelled", f"smithers inspect {run}", as_json=args.json)
+
+
+def message(args: Namespace) -> int:
+    """Leave words for the agent of a step, which it gets with its next turn."""
+    root, db, run = where.open_run(args.run)
+    step = where.pick_steps(reading.run(db, run), args.step)[-1].key
+    sent = control.message(root, run, step, _words(args.text), actor=where.actor())
+    if args.json:
+        forms.emit({"run": run, "step": sent.step, **forms.message(sent)})
+    else:
+        hint = f"smithers logs {run} {step} -f"
+        printing.note(f"message {sent.n} waits for the next turn of {step}. next: {hint}")
+    return 0
+
+
+def _words(text: str) -> str:
+    """The text, or for `-` what standard input holds."""
+    if text != "-":
+        return text
+    return sys.stdin.buffer.read(control.MESSAGE_BYTES + 1).decode("utf-8", "replace")
 
 
 def _say(root: Path, run: str, word: str, hint: str, *, as_json: bool) -> int:

@@ -22,6 +22,7 @@ from smithers.clock import Clock
 from smithers.config import Config
 from smithers.engine.limits import OutOfTime, Pulse, limits_of, within
 from smithers.engine.log import AttemptLog
+from smithers.engine.mail import Mailbox
 from smithers.engine.threads import in_thread
 from smithers.engine.turns import Conversation, TurnFailed
 from smithers.engine.workspace import Workspace
@@ -34,6 +35,7 @@ from smithers.schedule.retry import rate_limited_until, retry_at
 from smithers.store.drive import SnapshotRow
 
 TAIL_CHARACTERS = 8000
+NO_VERDICT = frozenset({AttemptStatus.INTERRUPTED, AttemptStatus.STOPPED})
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class Attempts:
         self.config = config
         self.workspace = workspace
         self.clock = clock
+        self._state = state
         self._logs = state / "logs" / run.id
         self._scratch = state / "scratch" / run.id
 
@@ -97,7 +100,8 @@ class Attempts:
         try:
             match leaf:
                 case Task():
-                    work.doing = self._task(step, leaf, attempt, interrupted, log, work)
+                    undone = frozenset(one.token for one in before if one.status in NO_VERDICT)
+                    work.doing = self._task(step, leaf, attempt, interrupted, undone, log, work)
                 case Check():
                     work.doing = self._check(step, leaf, attempt, log, work)
                 case Approval() | Loop():
@@ -223,6 +227,7 @@ class Attempts:
     ) -> JSON:
         log.write("engine", "command", leaf.command)
         mark = Mark(self.run.id, step.key, attempt.n, attempt.token)
+        self.workspace.allowed()
         process = await child.start(
             ["/bin/sh", "-c", leaf.command],
             cwd=self.workspace.path,
@@ -258,17 +263,20 @@ class Attempts:
         leaf: Task[Any],
         attempt: Attempt,
         interrupted: Interrupted | None,
+        undone: frozenset[int],
         log: AttemptLog,
         work: _Work,
     ) -> JSON:
         talk = Conversation(
             run=self.run,
             config=self.config,
-            workspace=self.workspace.path,
+            workspace=self.workspace,
             scratch=self._scratch / attempt.id,
             step=step,
             leaf=leaf,
             attempt=attempt,
+            undone=undone,
+            mail=Mailbox(self._state, self.run.id, attempt, self.clock),
             log=log,
             clock=self.clock,
         )

@@ -20,27 +20,34 @@ KEY = "budget"
 class Budget:
     limits: Mapping[str, float] = field(default_factory=dict)
     spent: Usage = field(default_factory=Usage)
-    worked_ms: int = 0
+    worked_ms: float = 0.0
     """Of all attempts that ended, added up."""
+    begun: dict[str, float] = field(default_factory=dict)
+    """When the attempts in flight began, by key: seconds of time awake."""
 
     def load(self, store: Store | Reader, run_id: str, limits: Mapping[str, float]) -> None:
         self.limits = limits
         self.spent, self.worked_ms = usage.of_run(store, run_id)
 
-    def add(self, attempt: Attempt) -> None:
+    def begin(self, key: str, now: float) -> None:
+        """An attempt of this step begins. `now` and below: seconds of time awake."""
+        self.begun[key] = now
+
+    def add(self, attempt: Attempt, now: float) -> None:
+        """An attempt has ended. How long one of another engine took its record says."""
         self.spent = self.spent + attempt.usage
-        if attempt.finished_at is not None:
+        begun = self.begun.pop(attempt.key, None)
+        if begun is not None:
+            self.worked_ms += (now - begun) * 1000
+        elif attempt.finished_at is not None:
             self.worked_ms += max(0, attempt.finished_at - attempt.started_at)
 
-    def over(self, gates: Iterable[Gate], running: Iterable[int], now: int) -> str:
-        """What is used up, in words, or nothing.
-
-        `running` are the start times of attempts in flight.
-        """
+    def over(self, gates: Iterable[Gate], now: float) -> str:
+        """What is used up, in words, or nothing."""
         share = 1 + sum(
             gate.decision is not None and gate.decision.answer is Answer.APPROVE for gate in gates
         )
-        minutes = (self.worked_ms + sum(now - start for start in running)) / 60_000
+        minutes = self.worked_ms / 60_000 + sum(now - start for start in self.begun.values()) / 60
         tokens = (self.spent.input_tokens or 0) + (self.spent.output_tokens or 0)
         for name, used in (
             ("minutes", minutes),
@@ -52,9 +59,9 @@ class Budget:
                 return f"{used:.4g} of {limit * share:g} {name} used"
         return ""
 
-    def next_look(self, running: int) -> float | None:
+    def next_look(self) -> float | None:
         """Seconds after which running attempts could have used the time up: a second at a time."""
-        return 1.0 if running and "minutes" in self.limits else None
+        return 1.0 if self.begun and "minutes" in self.limits else None
 
 
 def hold(

@@ -44,8 +44,16 @@ def why(ended: list[Ended], decision: Decision) -> str:
     if len(decision.begun) > 3:
         follows.append(f"{len(decision.begun) - 3} more started")
     follows += [f"{gate.key} asks" for gate in decision.gates]
-    if not follows and decision.status is not RunStatus.RUNNING:
+    if decision.status in {RunStatus.PAUSED, RunStatus.CANCELLED}:
+        follows.append(f"run {decision.reason}")
+    elif not follows and decision.status is not RunStatus.RUNNING:
         follows = [f"run {decision.status}"]
+    elif not follows and not happened and decision.reason:
+        follows = [decision.reason]
     left = ", ".join(happened)
     right = ", ".join(follows)
-    return f"{left} → {right}" if left and right else left or right or "plan changed"
+    return f"{left} → {right}" if left and right else left or right or _otherwise(decision)
+
+
+def _otherwise(decision: Decision) -> str:
+    return "goes on" if decision.empty else "plan changed"

@@ -1,13 +1,12 @@
-"""Time limits of an attempt, by the clock that stands still in suspend.
+"""Limits of an attempt. They count time awake.
 
-A closed lid is no stall.
+A closed lid is no stall, and neither is an engine that somebody had stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from smithers.clock import Clock
@@ -18,6 +17,9 @@ T = TypeVar("T")
 
 TIMEOUT = {StepKind.TASK: 3600.0, StepKind.CHECK: 1800.0, StepKind.CALL: 3600.0}
 STALL = {StepKind.TASK: 600.0}
+LOOK_SECONDS = 5.0
+LATE_SECONDS = 1.0
+"""A look that comes later than this was slept through: that time is not counted."""
 
 
 class OutOfTime(Exception):
@@ -54,51 +56,72 @@ async def within(
     stall: float | None,
 ) -> T:
     """The result of `work`. Past a limit it is cancelled, waited for, and OutOfTime raised."""
-    if stall is None:
-        return await _in_time(work, timeout)
-    task = asyncio.ensure_future(work)
-    began = clock.monotonic()
+    guard = _Guard(clock, pulse, timeout, stall)
     try:
-        while True:
-            now = clock.monotonic()
-            if timeout is not None and now - began >= timeout:
-                raise _past(timeout)
-            if now - pulse.last >= stall:
-                raise OutOfTime(f"no sign of life for {stall:g} s")
-            ends = (
-                [pulse.last + stall] if timeout is None else [began + timeout, pulse.last + stall]
-            )
-            done, _ = await asyncio.wait({task}, timeout=min(ends) - now)
-            if done:
-                return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
-
-
-async def _in_time(work: Coroutine[Any, Any, T], timeout: float | None) -> T:  # noqa: ASYNC109
-    """The same without a task of its own: where nothing but the end can come, none is needed."""
-    limit = asyncio.timeout(timeout)
-    try:
-        async with limit:
+        async with guard.alarm:
+            guard.wait()
             value = await work
     except Exception as error:
-        _heed(limit, timeout, error)
+        guard.heed(error)
         raise
-    _heed(limit, timeout, None)
+    finally:
+        guard.end()
+    guard.heed(None)
     return value
 
 
-def _heed(limit: asyncio.Timeout, timeout: float | None, error: Exception | None) -> None:
-    """Work may swallow the word to stop, or raise something else: neither is how it ended."""
-    if timeout is not None and limit.expired():
-        raise _past(timeout) from error
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError from error
+class _Guard:
+    """Looks at the clock while some work is awaited, and cancels it past a limit."""
 
+    def __init__(
+        self, clock: Clock, pulse: Pulse, timeout: float | None, stall: float | None
+    ) -> None:
+        self.alarm = asyncio.timeout(None)
+        self._clock = clock
+        self._pulse = pulse
+        self._timeout = timeout
+        self._stall = stall
+        self._began = self._looked = clock.monotonic()
+        self._pause = 0.0
+        self._past: OutOfTime | None = None
+        self._handle: asyncio.TimerHandle | None = None
 
-def _past(timeout: float) -> OutOfTime:
-    return OutOfTime(f"time limit of {timeout:g} s reached")
+    def wait(self) -> None:
+        """Look again as soon as a limit could be reached, and now and then before."""
+        ends = []
+        if self._timeout is not None:
+            ends.append(self._began + self._timeout)
+        if self._stall is not None:
+            ends.append(self._pulse.last + self._stall)
+        if not ends:
+            return
+        self._looked = self._clock.monotonic()
+        self._pause = min(max(min(ends) - self._looked, 0.0), LOOK_SECONDS)
+        self._handle = asyncio.get_running_loop().call_later(self._pause, self._look)
+
+    def _look(self) -> None:
+        now = self._clock.monotonic()
+        late = now - self._looked - self._pause
+        if late > LATE_SECONDS:
+            self._began += late
+            self._pulse.last = min(now, self._pulse.last + late)
+        if self._timeout is not None and now - self._began >= self._timeout:
+            self._past = OutOfTime(f"time limit of {self._timeout:g} s reached")
+        elif self._stall is not None and now - self._pulse.last >= self._stall:
+            self._past = OutOfTime(f"no sign of life for {self._stall:g} s")
+        if self._past is None:
+            self.wait()
+        else:
+            self.alarm.reschedule(asyncio.get_running_loop().time())
+
+    def heed(self, error: Exception | None) -> None:
+        """Work may swallow the word to stop, or raise something else: neither is how it ended."""
+        if self.alarm.expired() and self._past is not None:
+            raise self._past from error
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from error
+
+    def end(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()

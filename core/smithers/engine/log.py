@@ -2,27 +2,55 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import BinaryIO
 
 from smithers.clock import Clock
 
-MOST_BYTES = 256 * 1024 * 1024
+PART_BYTES = 32 * 1024 * 1024
+
+
+def parts(path: Path) -> tuple[Path, Path, Path]:
+    """Files of the log at `path`, in order: its beginning, then the two parts that are its end.
+
+    Only a log of more than `PART_BYTES` has the second and third.
+    """
+    return path, path.with_name(f"{path.name}.1"), path.with_name(f"{path.name}.2")
+
+
+def last_written(path: Path) -> int | None:
+    """When something was last written to the log at `path`, in ms; None if there is none."""
+    times = [int(part.stat().st_mtime * 1000) for part in parts(path) if part.exists()]
+    return max(times, default=None)
 
 
 class AttemptLog:
-    """Appends to `<attempt>.jsonl`.
+    """Begins `<attempt>.jsonl` afresh, and appends to it.
 
-    Bounded: past the limit one notice is written, and nothing more.
+    Bounded: the first part stays, what follows goes to the last one, and whenever that is full it
+    takes the place of the middle one. So beginning and end are kept, and numbers of lines never
+    change: each later part begins with a notice that says in `base` how many lines were before.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, *, part_bytes: int = PART_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: BinaryIO = path.open("ab", buffering=0)
+        self._parts = parts(path)
+        for part in self._parts[1:]:
+            part.unlink(missing_ok=True)
+        self._file: BinaryIO = path.open("wb", buffering=0)
         self._clock = clock
-        self._size = self._file.tell()
-        self._full = False
+        self._part_bytes = part_bytes
+        self._size = 0
+        """Bytes of the part that is written to."""
+        self._lines = 0
+        """Lines that were written in all."""
+        self._lost = 0
+        """Records since the last one that could be written."""
+        self._head = b""
+        """What the first write to this part begins with."""
 
     def write(self, stream: str, kind: str, text: str, raw: str = "") -> None:
         """A record for each line of `text`. `stream` is `out`, `err`, `agent` or `engine`."""
@@ -31,28 +59,49 @@ class AttemptLog:
         for line in rest:
             self._record(stream, kind, line, "")
 
-    def _record(self, stream: str, kind: str, text: str, raw: str) -> None:
-        if self._full:
-            return
-        record: dict[str, object] = {"t": self._clock.now(), "s": stream, "k": kind, "d": text}
-        if raw:
-            record["raw"] = raw
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
-        self._size += len(line)
-        if self._size > MOST_BYTES:
-            self._full = True
-            notice = {
-                "t": self._clock.now(),
-                "s": "engine",
-                "k": "notice",
-                "d": "log is full: the rest is not kept",
-            }
-            line = json.dumps(notice).encode() + b"\n"
-        try:
-            self._file.write(line)
-        except OSError:
-            # A full disk must not take the attempt with it.
-            self._full = True
-
     def close(self) -> None:
         self._file.close()
+
+    def _record(self, stream: str, kind: str, text: str, raw: str) -> None:
+        more = f',"raw":{json.dumps(raw)}' if raw else ""
+        line = self._line(stream, kind, text, more)
+        try:
+            if self._size and self._size + len(line) > self._part_bytes:
+                self._next_part()
+            if self._lost:
+                lost = f"{self._lost} lines are missing here: they could not be written"
+                self._append(self._line("engine", "notice", lost))
+                self._lost = 0
+            self._append(line)
+        except OSError:
+            # A full disk must not take the attempt with it; when there is room, the log goes on.
+            self._lost += 1
+
+    def _line(self, stream: str, kind: str, text: str, more: str = "") -> bytes:
+        # Words of ours need no quoting, and the whole at once would cost eight times as much.
+        now = self._clock.now()
+        return f'{{"t":{now},"s":"{stream}","k":"{kind}","d":{json.dumps(text)}{more}}}\n'.encode()
+
+    def _next_part(self) -> None:
+        _, middle, last = self._parts
+        if last.exists():
+            last.replace(middle)
+        fresh = last.open("wb", buffering=0)
+        self._file.close()
+        self._file, self._size = fresh, 0
+        notice = (
+            f"the log goes on here with line {self._lines + 2}; "
+            "of a long log the beginning and the end are kept"
+        )
+        self._head = self._line("engine", "notice", notice, f',"base":{self._lines}')
+
+    def _append(self, line: bytes) -> None:
+        """Whole or not at all: what was written of it in vain is taken back."""
+        data = self._head + line
+        if self._file.write(data) != len(data):
+            os.ftruncate(self._file.fileno(), self._size)
+            self._file.seek(self._size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size += len(data)
+        self._lines += 2 if self._head else 1
+        self._head = b""

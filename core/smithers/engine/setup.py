@@ -34,6 +34,7 @@ async def set_up(inheritance: Inheritance, state: Path, clock: Clock) -> None:
     command = load(Path(run.root)).workspace.setup
     if command:
         await _run(command, workspace, state / "logs" / run.id / "setup.jsonl", clock)
+    done.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     done.touch()
 
 

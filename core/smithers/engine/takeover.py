@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from smithers.clock import Clock
 from smithers.engine.attempt import Ended, Interrupted
+from smithers.engine.log import last_written
 from smithers.engine.workspace import Workspace, prepare
 from smithers.errors import SmithersError
 from smithers.model.step import Attempt, AttemptStatus
@@ -78,10 +79,7 @@ def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
 def _last_sign(store: Store, run_id: str, attempt: Attempt, now: int) -> int:
     """When it last wrote to its log: the time until its run was taken up again is nobody's work."""
     log = store.path.parent / "logs" / run_id / f"{attempt.id}.jsonl"
-    try:
-        seen = int(log.stat().st_mtime * 1000)
-    except FileNotFoundError:
-        seen = attempt.started_at
+    seen = last_written(log) or attempt.started_at
     return min(max(seen, attempt.started_at), now)
 
 

@@ -1,6 +1,6 @@
 """The conversation of one attempt with its agent.
 
-The task, then at most two turns that repair its answer.
+The task, then what came meanwhile, and at most two turns that repair its answer.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from smithers.config import Config
 from smithers.engine.casting import cast, name_for
 from smithers.engine.limits import Pulse, limits_of, within
 from smithers.engine.log import AttemptLog
+from smithers.engine.mail import Mailbox, in_between, with_task
+from smithers.engine.workspace import Workspace
 from smithers.model.run import Run
 from smithers.model.step import JSON, Attempt, PlanStep, Usage
 from smithers.process.marks import Mark
+from smithers.store.messages import Message
 
 REPAIR_TURNS = 2
 _SPACE = uuid.UUID("6f0c9f4e-6b0e-5f43-9d5c-2f0b8f6a7d11")
@@ -54,11 +57,13 @@ class Conversation:
         *,
         run: Run,
         config: Config,
-        workspace: Path,
+        workspace: Workspace,
         scratch: Path,
         step: PlanStep,
         leaf: Task[Any],
         attempt: Attempt,
+        undone: frozenset[int],
+        mail: Mailbox,
         log: AttemptLog,
         clock: Clock,
     ) -> None:
@@ -75,6 +80,8 @@ class Conversation:
         self._step = step
         self._leaf = leaf
         self._attempt = attempt
+        self._undone = undone
+        self._mail = mail
         self._log = log
         self._clock = clock
         self._pulse = Pulse(clock)
@@ -94,31 +101,48 @@ class Conversation:
         Raises TurnFailed, or OutOfTime. Sets `lost` and returns None, once.
         """
         task = self._text()
-        prompt, problem = self._opening(task, note), ""
+        repairs = 0
+        prompt = self._opening(task, note, self._noted(await self._mail.opening()))
         self._scratch.mkdir(parents=True, exist_ok=True)
         try:
-            for turn in range(REPAIR_TURNS + 1):
-                verdict = await self._play(prompt)
+            verdict = await self._play(prompt)
+            if self._resume and _unknown(verdict):
+                self._forget()
+                return None
+            while True:
                 if isinstance(verdict, Failed):
-                    if verdict.kind is FailureKind.UNKNOWN_SESSION and self._resume and turn == 0:
-                        self._forget()
-                        return None
                     raise TurnFailed(verdict)
                 self.session = verdict.session or self.session
                 value, problem = self._validated(verdict)
-                if not problem:
+                repairs += self._to_repair(problem, repairs)
+                told = await self._told(problem)
+                if not problem and not told:
                     return value
-                self._log.write("engine", "notice", f"the answer does not fit: {problem}")
-                prompt = self._repair(task, verdict, problem)
+                prompt = self._next(task, verdict, problem, told)
                 self._resume = self.agent.remembers
-            raise TurnFailed(
-                Failed(
-                    FailureKind.ERROR,
-                    f"the answer did not fit after {REPAIR_TURNS} repairs: {problem}",
-                )
-            )
+                verdict = await self._play(prompt)
         finally:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _to_repair(self, problem: str, repairs: int) -> bool:
+        """Whether the answer needs repair. Raises TurnFailed when it has had its chances."""
+        if not problem:
+            return False
+        self._log.write("engine", "notice", f"the answer does not fit: {problem}")
+        if repairs == REPAIR_TURNS:
+            what = f"the answer did not fit after {REPAIR_TURNS} repairs: {problem}"
+            raise TurnFailed(Failed(FailureKind.ERROR, what))
+        return True
+
+    async def _told(self, problem: str) -> list[Message]:
+        """What goes into the next turn; none may come any more if an answer is good as it is."""
+        told = await (self._mail.waiting() if problem else self._mail.waiting_or_shut())
+        return self._noted(told)
+
+    def _noted(self, told: list[Message]) -> list[Message]:
+        for each in told:
+            self._log.write("engine", "message", f"{each.actor}: {each.body}")
+        return told
 
     def _forget(self) -> None:
         self.lost = True
@@ -127,16 +151,18 @@ class Conversation:
         self._log.write("engine", "notice", "the interrupted conversation is gone; starting afresh")
 
     async def _play(self, prompt: str) -> Verdict:
+        self._workspace.allowed()
         self._log.write("engine", "prompt", prompt)
         model = self._leaf.output
         turn = Turn(
             prompt=prompt,
-            workspace=self._workspace,
+            workspace=self._workspace.path,
             scratch=self._scratch,
             mark=Mark(self._run.id, self._step.key, self._attempt.n, self._attempt.token),
             session=self.session,
             resume=self._resume,
             schema=model.model_json_schema() if model else None,
+            undone=self._undone,
         )
         self._pulse.beat()
         verdict = await within(
@@ -157,7 +183,8 @@ class Conversation:
         prompt = self._leaf.prompt
         return prompt.text() if isinstance(prompt, Prompt) else prompt
 
-    def _opening(self, task: str, note: str) -> str:
+    def _opening(self, task: str, note: str, told: list[Message]) -> str:
+        task = with_task(task, told)
         if self._resume:
             return (
                 "You were interrupted in the middle of this task: the program that ran you ended. "
@@ -166,12 +193,15 @@ class Conversation:
             )
         return f"{note}\n\n{task}" if note else task
 
-    def _repair(self, task: str, verdict: Answered, problem: str) -> str:
-        wanted = json.dumps(self._leaf.output.model_json_schema()) if self._leaf.output else ""
-        ask = (
-            f"Your answer does not fit the schema: {problem}\n"
-            f"Answer again, with nothing but JSON that fits this schema:\n{wanted}"
-        )
+    def _next(self, task: str, verdict: Answered, problem: str, told: list[Message]) -> str:
+        asks = [in_between(told)] if told else []
+        if problem:
+            wanted = json.dumps(self._leaf.output.model_json_schema()) if self._leaf.output else ""
+            asks.append(
+                f"Your answer does not fit the schema: {problem}\n"
+                f"Answer again, with nothing but JSON that fits this schema:\n{wanted}"
+            )
+        ask = "\n\n".join(asks)
         if self.agent.remembers:
             return ask
         given = verdict.text if verdict.value is None else json.dumps(verdict.value)
@@ -190,6 +220,10 @@ class Conversation:
                 f"{'.'.join(str(part) for part in item['loc']) or 'answer'}: {item['msg']}"
                 for item in error.errors()[:5]
             )
+
+
+def _unknown(verdict: Verdict) -> bool:
+    return isinstance(verdict, Failed) and verdict.kind is FailureKind.UNKNOWN_SESSION
 
 
 def _dumped(value: BaseModel) -> JSON:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from smithers.errors import SmithersError
+from smithers.errors import SmithersError, VcsError
 from smithers.model.run import Run
 from smithers.store.drive import SnapshotRow
-from smithers.vcs import snapshots, worktrees
+from smithers.vcs import layout, snapshots, worktrees
 from smithers.vcs.repository import Repository, discover
 from smithers.vcs.workspace import locked, of, write_tree
 
@@ -36,15 +37,43 @@ class Workspace:
         self.last = run.base
         """Commit of the newest snapshot: what the files were when the last attempt ended."""
         self._unrecorded: list[SnapshotRow] = []
+        self.allowed: Callable[[], None] = lambda: None
+        """Asked before something is written or started here.
+
+        Raises LeaseLost when another engine drives the run.
+        """
 
     @property
     def tracked(self) -> bool:
         return self._repository is not None
 
+    def missing(self) -> VcsError | None:
+        """What to say if the files are not there any more."""
+        if self._repository is None:
+            there = self.path.is_dir()
+        elif self.own:
+            there = worktrees.exists(self.path)
+        else:
+            there = self.path.is_dir() and layout.at(self._repository.top) is not None
+        if there:
+            return None
+        return VcsError(
+            f"{self.path} was removed, or its git repository was",
+            kept="the run, its branch and its snapshots",
+            next=f"put back what was not ours, then `smithers resume {self.run.id}`",
+        )
+
+    def check(self) -> None:
+        """Raises VcsError when the files are not there any more."""
+        lost = self.missing()
+        if lost is not None:
+            raise lost
+
     def read(self, key: str, attempt: int, side: str) -> Reading | None:
         """Snapshot the files as they are; None where there is no repository. Raises VcsError."""
         if self._repository is None:
             return None
+        self.allowed()
         taken = snapshots.take(
             self.path,
             snapshots.ref(self.run.id, key, attempt, side),
@@ -66,9 +95,14 @@ class Workspace:
             self._unrecorded.append(found.row)
 
     def unrecorded(self) -> list[SnapshotRow]:
-        """What `look` has taken, for the next frame; each is handed out once."""
-        rows, self._unrecorded = self._unrecorded, []
-        return rows
+        """What `look` has taken and no frame has recorded yet."""
+        return list(self._unrecorded)
+
+    def recorded(self, rows: Iterable[SnapshotRow]) -> None:
+        """A frame has these now."""
+        if self._unrecorded:
+            known = list(rows)
+            self._unrecorded = [row for row in self._unrecorded if row not in known]
 
     def kept(self, key: str, number: int, side: str, *, since: int) -> str:
         """Commit of a snapshot that was taken since then, perhaps without being recorded.
@@ -95,6 +129,7 @@ class Workspace:
     def set_back(self, commit: str) -> None:
         """Make the files those of a snapshot. Only ever in the run's own worktree."""
         if self.own:
+            self.allowed()
             snapshots.restore(self.path, commit)
             self.last = commit
 

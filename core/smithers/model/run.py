@@ -89,6 +89,8 @@ class Run:
     rev: int = 0
     """Rises with each change from outside, and is what parking compares."""
     intent: Intent = Intent.GO
+    intent_by: str = ""
+    """Who asked for that last, or nobody."""
     stop_by: str = ""
     """Who said "that is enough", or nobody."""
     wake_at: int | None = None

@@ -8,17 +8,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from smithers.process import spawn
 from smithers.process.marks import Mark
-from smithers.process.sweep import sweep
+from smithers.process.sweep import reap_adopted, sweep
 
-LINE_LIMIT = 1 << 20  # bytes
+LINE_LIMIT = 1 << 18  # bytes
 _CHUNK = 1 << 16  # bytes
+_REAP = 1.0  # seconds between two looks for dead orphans
 _DRAIN = 0.5  # seconds after the end in which what is still in the pipes is read
 _DRAIN_LIMIT = 1 << 20  # bytes: more than a pipe holds, less than a grandchild can write
 
@@ -40,6 +40,7 @@ class Child:
         self._ended: asyncio.Future[int] = self._loop.create_future()
         self._news = asyncio.Event()
         self._watch_end()
+        self._loop.call_later(_REAP, self._reap)
 
     @property
     def pid(self) -> int:
@@ -152,6 +153,12 @@ class Child:
             self._ended.set_result(code)
             self._news.set()
 
+    def _reap(self) -> None:
+        """Let no zombies gather while it runs, whatever it leaves to us."""
+        if not self._ended.done():
+            reap_adopted(())
+            self._loop.call_later(_REAP, self._reap)
+
     def _close(self) -> None:
         for fd in self._pipes:
             self._loop.remove_reader(fd)
@@ -204,16 +211,16 @@ class Splitter:
     def __init__(self, name: str, limit: int = LINE_LIMIT) -> None:
         self._name = name
         self._limit = limit
-        self._parts: deque[bytes] = deque()
+        self._parts: list[bytes] = []
         self._size = 0
 
     def feed(self, data: bytes) -> list[tuple[str, str]]:
         """Lines that `data` completes."""
-        *whole, last = data.split(b"\n")
+        whole, end, last = data.rpartition(b"\n")
         found = []
-        for end in whole:
-            self._parts.append(end)
-            found.append(self._take())
+        if end:
+            self._parts.append(whole)
+            found = self._take()
         self._parts.append(last)
         self._size += len(last)
         if self._size >= self._limit:
@@ -222,27 +229,29 @@ class Splitter:
 
     def rest(self) -> list[tuple[str, str]]:
         """Return the last line, if the stream ended within one."""
-        return [self._take()] if any(self._parts) else []
+        return self._take() if any(self._parts) else []
 
-    def _take(self) -> tuple[str, str]:
-        line = b"".join(self._parts)
+    def _take(self) -> list[tuple[str, str]]:
+        """Lines of all that is there. Decoding them at once comes to the same, and is fast."""
+        data = b"".join(self._parts)
         self._parts.clear()
         self._size = 0
-        return self._text(line)
+        return [(self._name, line) for line in _text(data).split("\n")]
 
     def _pieces(self) -> list[tuple[str, str]]:
         data = b"".join(self._parts)
         found = []
         while len(data) >= self._limit:
             cut = _whole_characters(data, self._limit)
-            found.append(self._text(data[:cut]))
+            found.append((self._name, _text(data[:cut])))
             data = data[cut:]
-        self._parts = deque([data])
+        self._parts = [data]
         self._size = len(data)
         return found
 
-    def _text(self, line: bytes) -> tuple[str, str]:
-        return self._name, line.decode("utf-8", "surrogateescape")
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _whole_characters(data: bytes, limit: int) -> int:

@@ -1,8 +1,9 @@
-"""The two marks by which every process of an attempt is found again: environment and rlimit."""
+"""Two marks by which every process of an attempt is found again: environment and rlimit."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 if sys.platform == "linux":
@@ -44,7 +45,8 @@ class Mark:
         if sys.platform == "linux":
             _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
             if hard == resource.RLIM_INFINITY:
-                resource.setrlimit(resource.RLIMIT_RTTIME, (self.limit(), hard))
+                with suppress(OSError, ValueError):  # a kernel without it: one mark less
+                    resource.setrlimit(resource.RLIMIT_RTTIME, (self.limit(), hard))
 
 
 def token_of_limit(soft: int) -> int | None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from smithers.process import cgroup
 from smithers.process.marks import Mark
 
 lock = threading.Lock()
@@ -33,6 +34,7 @@ def spawn(
     mark: Mark | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own, without a terminal. OSError if it cannot be."""
+    home = None if mark is None else cgroup.home()
     with lock:
         process = subprocess.Popen(
             list(argv),
@@ -42,7 +44,7 @@ def spawn(
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            preexec_fn=None if mark is None else lambda: _prepare(mark),  # noqa: PLW1509
+            preexec_fn=None if mark is None else lambda: _prepare(mark, home),  # noqa: PLW1509
         )
         started.add(process.pid)
     return process
@@ -64,8 +66,10 @@ def input_file(data: bytes) -> IO[bytes] | None:
     return file
 
 
-def _prepare(mark: Mark) -> None:
+def _prepare(mark: Mark, home: Path | None) -> None:
     """Run in the child between fork and exec: only what needs no lock and no import."""
     mark.set_limit()
+    if home is not None:
+        cgroup.join(home, mark.token)
     with suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:  # noqa: PTH123
         file.write(_AGENTS_DIE_FIRST)

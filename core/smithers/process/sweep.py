@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from typing import TypeAlias
 
-from smithers.process import identity, spawn, table
+from smithers.process import cgroup, identity, spawn, table
 from smithers.process.table import Entry
 
 _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _ROUNDS = 5
+_CHASE = 1.0  # seconds in a round for what forks faster than one can look
 _DEATH_WAIT = 2.0  # seconds
 
 
@@ -54,38 +56,72 @@ def sweep(tokens: Collection[int]) -> list[int]:
 
     Never the caller, its ancestors, or its session. Returns the pids that would not die.
     """
-    left: dict[int, Entry] = {}
+    left: set[int] = set()
     for _ in range(_ROUNDS):
+        for token in tokens:
+            cgroup.kill(token)
         caught = _catch(tokens)
-        if not caught:
-            return []
-        _kill(caught)
-        left = _targets(tokens)
-        if left.keys() <= caught.keys():
+        if caught.keys() <= left:
             break
+        _kill(caught)
+        left = {pid for pid, (entry, _) in caught.items() if _lives(entry)}
+    for token in tokens:
+        cgroup.remove(token)
     return sorted(left)
 
 
-def _catch(tokens: Collection[int]) -> dict[int, tuple[Entry, int | None]]:
-    """Stop targets until no new ones turn up: what is stopped cannot fork any more."""
-    caught: dict[int, tuple[Entry, int | None]] = {}
-    for _ in range(_ROUNDS):
-        fresh = {pid: e for pid, e in _targets(tokens).items() if pid not in caught}
-        if not fresh:
+Caught: TypeAlias = dict[int, tuple[Entry, int | None]]
+
+
+def _catch(tokens: Collection[int]) -> Caught:
+    """Stop targets until no new ones turn up: what is stopped cannot fork any more.
+
+    Some are never the same process for long. So the newest are looked at first, each is stopped as
+    soon as it is seen, and it is all there is only when nothing has vanished before it was seen.
+    """
+    caught: Caught = {}
+    known: set[int] = set()
+    own, line = os.getsid(0), _ancestors()
+    end = time.monotonic() + _CHASE
+    while time.monotonic() < end:
+        settled = True
+        for pid in sorted(set(table.pids()) - known, reverse=True):
+            known.add(pid)
+            carries = not table.tokens(pid).isdisjoint(tokens)
+            entry = table.read(pid)
+            if entry is None:
+                settled = False
+            elif carries and entry.session != own and pid not in line:
+                settled = False
+                _stop(entry, caught)
+        if settled and not _follow(caught):
             break
-        for pid, entry in fresh.items():
-            handle = identity.open_handle(pid)
-            identity.send(pid, entry.start_time, signal.SIGSTOP, handle)
-            caught[pid] = entry, handle
     return caught
 
 
-def _targets(tokens: Collection[int]) -> dict[int, Entry]:
+def _follow(caught: Caught) -> bool:
+    """Stop what descends from those that are caught, or shares a session; whether any did."""
+    if not caught:
+        return False
     seen = table.everything()
-    spared = _spared(seen)
-    marked = find(tokens)
-    wanted = closure(marked, seen, spared)
-    return {pid: seen[pid] for pid in wanted if pid in seen and not seen[pid].dead}
+    more = closure(caught, seen, _spared(seen)) - caught.keys()
+    for pid in more:
+        _stop(seen[pid], caught)
+    return not more.isdisjoint(caught)
+
+
+def _stop(entry: Entry, caught: Caught) -> None:
+    if not entry.dead:
+        handle = identity.open_handle(entry.pid)
+        identity.send(entry.pid, entry.start_time, signal.SIGSTOP, handle)
+        caught[entry.pid] = entry, handle
+
+
+def _lives(entry: Entry) -> bool:
+    now = table.read(entry.pid)
+    return (
+        now is not None and not now.dead and identity.same_start(now.start_time, entry.start_time)
+    )
 
 
 def closure(
@@ -115,16 +151,21 @@ def closure(
 def _spared(seen: Mapping[int, Entry]) -> set[int]:
     """Return the caller, its ancestors, and its session."""
     mine = os.getsid(0)
-    spared = {pid for pid, entry in seen.items() if entry.session == mine}
+    return {pid for pid, entry in seen.items() if entry.session == mine} | _ancestors()
+
+
+def _ancestors() -> set[int]:
+    """The caller and all above it."""
     line: set[int] = {0, 1}
     pid = os.getpid()
     while pid not in line:
         line.add(pid)
-        pid = seen[pid].parent if pid in seen else 0
-    return spared | line
+        entry = table.read(pid)
+        pid = entry.parent if entry is not None else 0
+    return line
 
 
-def _kill(caught: Mapping[int, tuple[Entry, int | None]]) -> None:
+def _kill(caught: Caught) -> None:
     poll = select.poll()
     waiting: set[int] = set()
     try:
@@ -145,13 +186,8 @@ def _kill(caught: Mapping[int, tuple[Entry, int | None]]) -> None:
                 os.close(handle)
 
 
-def _await_unheld(caught: Mapping[int, tuple[Entry, int | None]], deadline: float) -> None:
+def _await_unheld(caught: Caught, deadline: float) -> None:
     """Wait for the end of those that no pidfd tells about."""
-    left = {pid: entry for pid, (entry, handle) in caught.items() if handle is None}
-    while left and time.monotonic() < deadline:
-        for pid, entry in list(left.items()):
-            now = table.read(pid)
-            if now is None or now.dead or not identity.same_start(now.start_time, entry.start_time):
-                del left[pid]
-        if left:
-            time.sleep(0.005)
+    left = [entry for entry, handle in caught.values() if handle is None]
+    while (left := [entry for entry in left if _lives(entry)]) and time.monotonic() < deadline:
+        time.sleep(0.005)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from smithers.process.cgroup import tokens_of_path
 from smithers.process.marks import VARIABLE, token_of_limit, token_of_variable
 
 if sys.platform != "linux":
@@ -67,7 +68,8 @@ if sys.platform == "linux":
     def tokens(pid: int) -> set[int]:
         """Tokens of the marks that a process carries; none if it may not be looked at."""
         found = {_token_of_limits(_bytes(pid, "limits")), _token_of_environ(_bytes(pid, "environ"))}
-        return {token for token in found if token is not None}
+        own = {token for token in found if token is not None}
+        return own | tokens_of_path(_bytes(pid, "cgroup"))
 
     def children(pid: int) -> set[int]:
         """Direct children of a process, dead ones included."""

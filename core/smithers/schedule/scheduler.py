@@ -357,16 +357,20 @@ class Scheduler:
         if board.running or board.stopping:
             return RunStatus.RUNNING, ""
         if intent is Intent.CANCEL:
-            return RunStatus.CANCELLED, "cancelled"
+            return RunStatus.CANCELLED, self._asked("cancelled")
         root = board.scopes[""]
         if not root.open:
             return self._ending(root)
         if intent is not Intent.GO:
-            return RunStatus.PAUSED, "paused"
+            return RunStatus.PAUSED, self._asked("paused")
         if board.ready or board.retrying:
             return RunStatus.RUNNING, ""
         waits = next(iter(board.waiting), "")
         return RunStatus.WAITING, f"waits at {waits}" if waits else "nothing can start"
+
+    def _asked(self, what: str) -> str:
+        who = self.facts.run.intent_by
+        return f"{what} by {who}" if who else what
 
     def _ending(self, root: Scope) -> tuple[RunStatus, str]:
         states = self._board.states

@@ -12,12 +12,16 @@ from smithers.model.gate import Answer, Decision, Gate
 from smithers.model.run import Intent, Run, RunStatus
 from smithers.model.step import JSON
 from smithers.service.locate import state_dir
-from smithers.service.shaping import decision_view
-from smithers.service.views import DecisionView
-from smithers.store import runs
+from smithers.service.shaping import decision_view, message_view
+from smithers.service.views import DecisionView, MessageView
+from smithers.store import crashes, messages, runs
 from smithers.store.database import Store
-from smithers.supervise.spawn import driven, end_hung_engine, spawn
+from smithers.store.settle import hand_over
+from smithers.supervise.reviving import Did, revive
+from smithers.supervise.spawn import driven, end_hung_engine, inside_attempt, spawn
 from smithers.vcs.land import land as merge
+
+MESSAGE_BYTES = messages.MOST_BYTES
 
 
 @contextmanager
@@ -85,19 +89,21 @@ def resume(root: Path, run: str, *, agents: Mapping[str, str], actor: str) -> No
             raise Refused(
                 f"run {run} has ended ({row.status})", kept="its record and branch", next=hint
             )
-        if agents:
-            runs.cast(store, run, agents)
         end_hung_engine(store, run, SYSTEM)
         if row.intent is not Intent.GO:
             runs.intend(store, run, Intent.GO, actor=actor, now=SYSTEM.now())
+        if agents:
+            runs.cast(store, run, agents)
         # Looked at last: an engine that has not heard of it yet may be parking.
         alive = driven(store, run, SYSTEM.now())
         if alive and row.intent is Intent.GO and not agents:
             raise Refused(
                 f"run {run} is driven by a live engine already", next=f"smithers logs {run} -f"
             )
+        if not alive:
+            crashes.forgive(store, run, actor=actor, now=SYSTEM.now())
     if not alive:
-        spawn(state_dir(root), run)
+        _spawn(root, run)
 
 
 def stop(root: Path, run: str, *, actor: str) -> None:
@@ -111,10 +117,22 @@ def stop(root: Path, run: str, *, actor: str) -> None:
 def retry(root: Path, run: str, step: str, *, agents: Mapping[str, str], actor: str) -> None:
     """Try a failed step once more, and what was skipped because of it."""
     with _store(root) as store:
-        if agents:
-            runs.cast(store, run, agents)
-        runs.reopen(store, run, step, actor=actor)
+        runs.reopen(store, run, step, actor=actor, agents=agents)
+        if not driven(store, run, SYSTEM.now()):
+            crashes.forgive(store, run, actor=actor, now=SYSTEM.now())
     _wake(root, run)
+
+
+def message(root: Path, run: str, step: str, text: str, *, actor: str) -> MessageView:
+    """Leave words for the agent of a step, by its key: delivered once, with its next turn.
+
+    Raises UsageError, Refused when that step's agent will have no turn any more.
+    """
+    with _store(root) as store:
+        now = SYSTEM.now()
+        alive = driven(store, run, now)
+        sent = messages.send(store, run, step, text, actor=actor, now=now, driven=alive)
+    return message_view(sent)
 
 
 def decide(
@@ -181,15 +199,29 @@ def _wake(root: Path, run: str) -> None:
         alive = driven(store, run, SYSTEM.now())
     if not alive:
         with suppress(Refused):
-            spawn(state_dir(root), run)
+            _spawn(root, run)
 
 
-def ensure_engine(root: Path, run: str) -> None:
-    """Bring a run back whose engine died. Never one that was paused or cancelled, or has ended."""
-    with _store(root) as store:
-        row = runs.get(store, run)
-    if row.intent is Intent.GO and not row.status.ended:
-        _wake(root, run)
+def _spawn(root: Path, run: str) -> None:
+    """Start an engine; from inside an attempt leave that to the engine of the run that it is of."""
+    if inside_attempt():
+        with _store(root) as store:
+            lease, held = runs.lease(store, run)
+            if held and not driven(store, run, SYSTEM.now()):
+                hand_over(store, run, lease.fence)
+    spawn(state_dir(root), run)
+
+
+def ensure_engine(root: Path, run: str) -> bool:
+    """Bring a run back that has work and no engine. Never one that was paused or cancelled.
+
+    Where engines die again and again it takes its time, and in the end opens a gate. Returns
+    whether there is anything to hope for.
+    """
+    try:
+        return revive(state_dir(root), run).did is not Did.NOTHING
+    except Refused:
+        return True
 
 
 def land(root: Path, run: str, *, actor: str) -> str:

@@ -19,7 +19,7 @@ from smithers.service.safe import line
 from smithers.store import queries
 from smithers.store.database import Reader, open_reader
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _OPEN_LOGS = 16
 
 
@@ -81,7 +81,7 @@ def resolve(db: Directory, name: str) -> str:
         if not ids:
             raise UnknownRun("there are no runs here", next="smithers up")
         return ids[0]
-    if not _ID.match(name):
+    if not RUN_ID.match(name):
         raise _unknown(db, name)
     if queries.exists(db.reader, name):
         return name
@@ -106,7 +106,7 @@ def _unknown(db: Directory, name: str) -> UnknownRun:
 
 def head(db: Directory, run_id: str) -> queries.Head:
     """The stored line of a run. Raises UnknownRun."""
-    found = queries.head(db.reader, run_id) if _ID.match(run_id) else None
+    found = queries.head(db.reader, run_id) if RUN_ID.match(run_id) else None
     if found is None:
         raise _unknown(db, run_id)
     return found

@@ -60,7 +60,7 @@ def ensure(root: Path) -> None:
     Raises StoreError where it cannot be written, or lies on a network file system.
     """
     state = state_dir(root)
-    _refuse_network(state)
+    refuse_network(state)
     try:
         _make(root / NAME, state)
     except OSError as error:
@@ -106,7 +106,8 @@ def _shield(git: Path) -> None:
         head.write_text("ref: refs/heads/none\n", encoding="ascii")
 
 
-def _refuse_network(state: Path) -> None:
+def refuse_network(state: Path) -> None:
+    """Raises StoreError where the database would lie on a network or shared file system."""
     try:
         mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:

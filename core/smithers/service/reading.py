@@ -23,7 +23,7 @@ from smithers.service.safe import clean, line
 from smithers.service.standing import OPEN, Judge, Stood, stored
 from smithers.service.views import DiffView, FrameView, RunRow, RunView, Summary, Waiting
 from smithers.service.waiting import waiting_on
-from smithers.store import queries
+from smithers.store import messages, queries
 
 __all__ = [
     "Directory",
@@ -121,6 +121,7 @@ def run(db: Directory, run_id: str) -> RunView:
         steps = shaping.in_plan_order(queries.steps(db.reader, seq))
         attempts = shaping.by_key(queries.attempts(db.reader, seq))
         gates = queries.gates(db.reader, seq)
+        told = messages.of(db.reader, seq)
         (row,) = _rows(db, [stood])
     logs = db.state / "logs" / stored_run.id
     return RunView(
@@ -133,10 +134,13 @@ def run(db: Directory, run_id: str) -> RunView:
         input=stored_run.input,
         error=clean(stored_run.error),
         parent=line(stored_run.parent),
+        intent=stored_run.intent,
+        intent_by=line(stored_run.intent_by),
+        stop_by=line(stored_run.stop_by),
         agents=stored_run.agents,
         waiting_on=waiting_on(stood, stored_run.error, steps, attempts, gates),
         steps=tuple(
-            shaping.step_view(each, attempts.get(each.key, ()), logs=logs, stale=stood.stale)
+            shaping.step_view(each, attempts.get(each.key, ()), told, logs=logs, stale=stood.stale)
             for each in steps
         ),
         gates=tuple(

@@ -9,7 +9,7 @@ from smithers.model.gate import Decision, Gate
 from smithers.model.run import RunStatus
 from smithers.model.step import Attempt, AttemptStatus, StepKind, StepStatus, Usage, iteration_of
 from smithers.service.directory import iterations
-from smithers.service.safe import hidden, line
+from smithers.service.safe import clean, hidden, line
 from smithers.service.standing import Stood
 from smithers.service.views import (
     AttemptView,
@@ -19,10 +19,12 @@ from smithers.service.views import (
     EngineView,
     FrameView,
     GateView,
+    MessageView,
     RunRow,
     Safe,
     StepView,
 )
+from smithers.store.messages import Message
 from smithers.store.queries import FrameRow, StepRow
 
 NOTHING = Safe("")
@@ -88,7 +90,14 @@ def engine(stood: Stood) -> EngineView | None:
     return EngineView(pid=lease.owner.pid, host=line(lease.owner.host), alive=stood.alive)
 
 
-def step_view(step: StepRow, attempts: Sequence[Attempt], *, logs: Path, stale: bool) -> StepView:
+def step_view(
+    step: StepRow,
+    attempts: Sequence[Attempt],
+    messages: Iterable[Message],
+    *,
+    logs: Path,
+    stale: bool,
+) -> StepView:
     lost = stale and step.status is StepStatus.RUNNING
     return StepView(
         key=line(step.key),
@@ -101,6 +110,19 @@ def step_view(step: StepRow, attempts: Sequence[Attempt], *, logs: Path, stale: 
         attempts=tuple(_attempt(each, logs, stale=stale) for each in attempts),
         gone=step.gone,
         wake_at=step.wake_at,
+        messages=tuple(message_view(each) for each in messages if each.key == step.key),
+    )
+
+
+def message_view(message: Message) -> MessageView:
+    return MessageView(
+        n=message.n,
+        step=line(message.key),
+        text=clean(message.body),
+        actor=line(message.actor),
+        sent_at=message.sent_at,
+        attempt=message.attempt,
+        delivered_at=message.delivered_at,
     )
 
 
@@ -118,6 +140,7 @@ def _attempt(attempt: Attempt, logs: Path, *, stale: bool) -> AttemptView:
         error=line(attempt.error),
         usage=attempt.usage,
         log=line(str(logs / f"{attempt.id}.jsonl"), limit=4096),
+        reopened=line(attempt.reopened),
     )
 
 

@@ -23,11 +23,14 @@ class Stood(NamedTuple):
     @property
     def stale(self) -> bool:
         """What is stored as running is not: nobody is there to run it."""
-        return self.status is not self.head.status and self.head.running > 0
+        return not (self.alive or self.head.status.ended) and self.head.running > 0
 
     @property
     def reason(self) -> str:
         """The stored reason, or what only a reader can see."""
+        asked = self.status in {RunStatus.PAUSED, RunStatus.CANCELLED}
+        if asked and self.status is not self.head.status and self.head.intent_by:
+            return f"{self.status} by {self.head.intent_by}"
         if self.status is RunStatus.INTERRUPTED:
             if self.head.lease is None:
                 return "it has work and no engine"

@@ -17,7 +17,7 @@ from smithers.author.workflow import Workflow
 from smithers.clock import SYSTEM
 from smithers.config import Config, load
 from smithers.engine import casting, loading
-from smithers.errors import SmithersError, UsageError
+from smithers.errors import Refused, SmithersError, UsageError
 from smithers.model.gate import Gate
 from smithers.model.run import Facts, Run
 from smithers.model.step import JSON, Attempt, PlanStep, StepKind
@@ -69,7 +69,9 @@ def start(root: Path, request: Request, *, actor: str) -> str:
     except UsageError as error:
         error.kept = "nothing written"
         raise
-    spawn(state_dir(root), run_id)
+    # Where a supervisor was faster, its engine drives the run already.
+    with suppress(Refused):
+        spawn(state_dir(root), run_id)
     return run_id
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, NewType
 
 from smithers.model.gate import GateKind
-from smithers.model.run import RunStatus
+from smithers.model.run import Intent, RunStatus
 from smithers.model.step import JSON, AttemptStatus, StepKind, StepStatus, Usage
 
 Safe = NewType("Safe", str)
@@ -73,6 +73,21 @@ class AttemptView(NamedTuple):
     usage: Usage
     log: Safe
     """Path of its log, absolute."""
+    reopened: Safe
+    """Who asked for another try after it failed, or nobody."""
+
+
+class MessageView(NamedTuple):
+    """What was left for the agent of a step."""
+
+    n: int
+    step: Safe
+    text: Safe
+    actor: Safe
+    sent_at: int
+    attempt: int | None
+    """The last attempt whose conversation was told, or None while it waits."""
+    delivered_at: int | None
 
 
 class StepView(NamedTuple):
@@ -86,6 +101,7 @@ class StepView(NamedTuple):
     attempts: tuple[AttemptView, ...]
     gone: bool
     wake_at: int | None
+    messages: tuple[MessageView, ...]
 
 
 class DecisionView(NamedTuple):
@@ -135,6 +151,11 @@ class RunView(NamedTuple):
     """As given; goes out as JSON only, never to a terminal."""
     error: Safe
     parent: Safe
+    intent: Intent
+    """What was last asked of it, and by whom; nobody asks a run to go when it begins."""
+    intent_by: Safe
+    stop_by: Safe
+    """Who said that it is enough, or nobody."""
     agents: Mapping[str, str]
     waiting_on: tuple[Waiting, ...]
     steps: tuple[StepView, ...]

@@ -29,7 +29,7 @@ def waiting_on(
         return tuple(_failures(stood, error, steps, attempts))
     if stood.status.ended:
         return ()
-    live = stood.status in _LIVE
+    live = stood.status in _LIVE and not stood.stale
     return (
         *_itself(stood),
         *(_gate(stood, gate) for gate in gates if gate.decision is None),

@@ -60,7 +60,7 @@ def text(value: str) -> str:
 RUN_COLUMNS = (
     "id, recipe, title, source, source_digest, input, created_at, status, status_reason, error, "
     "started_at, finished_at, frame, rev, intent, stop_by, wake_at, agents, gates, budget, root, "
-    "workspace, branch, base, notes, parent"
+    "workspace, branch, base, notes, parent, intent_by"
 )
 
 
@@ -92,6 +92,7 @@ def run_from_row(row: Row) -> Run:
         base=row[23],
         notes=tuple(json.loads(row[24])),
         parent=row[25],
+        intent_by=row[26],
     )
 
 

@@ -8,104 +8,44 @@ transaction and every checkpoint.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from smithers.errors import StoreBusy, StoreError, StoreGone, StoreTooNew
+from smithers.errors import SmithersError, StoreError, StoreGone, StoreTooNew
+from smithers.store.failures import named
+from smithers.store.files import Files, without_log
+from smithers.store.locking import LOCK_SECONDS, queue
 
 VERSION = 2
 NAME = "smithers.db"
-LOCK_SECONDS = 5.0
 CHECKPOINT_BYTES = 4 * 1024 * 1024
+LONGEST_EMPTY_LOG = 2 * CHECKPOINT_BYTES
+"""What a log that grew in the way of a reader is cut to when it is begun anew."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 """`0002_what_it_does.sql`: each brings the schema to its number, and only forward."""
 
 Row = tuple[Any, ...]
 
 
-def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """The one way to a database: never checkpoints by itself, syncs each commit."""
     mode = "ro" if readonly else "rw"
     db = sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, isolation_level=None)
     db.execute("PRAGMA wal_autocheckpoint = 0")
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA busy_timeout = {int(LOCK_SECONDS * 1000)}")
+    if not readonly:
+        db.execute(f"PRAGMA journal_size_limit = {LONGEST_EMPTY_LOG}")
     if sys.platform == "darwin":
         db.execute("PRAGMA fullfsync = 1")
         db.execute("PRAGMA checkpoint_fullfsync = 1")
     return db
-
-
-@contextmanager
-def _queue(directory: int) -> Iterator[None]:
-    """Hold the writers' lock of the directory. Polled: a blocking flock has no time limit."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise StoreBusy(
-                    "another process holds the writer of the run directory for "
-                    f"{LOCK_SECONDS:.0f} s",
-                    kept="everything committed so far",
-                    next="smithers doctor",
-                ) from None
-            time.sleep(0.0003)
-    try:
-        yield
-    finally:
-        fcntl.flock(directory, fcntl.LOCK_UN)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        name = getattr(error, "sqlite_errorname", "")
-        if str(error) == "no such table: meta":
-            raise StoreError(
-                f"{path} was never finished being made",
-                kept="nothing to keep",
-                next="smithers init",
-            ) from error
-        if name in {"SQLITE_BUSY", "SQLITE_LOCKED"}:
-            raise StoreBusy(
-                "another program holds the database",
-                kept="everything committed so far",
-                next="try again",
-            ) from error
-        if name == "SQLITE_FULL":
-            raise StoreError(
-                f"no space left for {path}",
-                kept="everything committed so far",
-                next="make room, then `smithers resume`",
-            ) from error
-        if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR")):
-            raise StoreError(
-                f"cannot read or write {path} ({error})",
-                kept="the file as it is",
-                next="check that it exists, belongs to you and that its folder is writable",
-            ) from error
-        raise
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.IntegrityError):
-            raise
-        raise StoreError(
-            f"{path} is not a database of smithers ({error})",
-            kept="the file as it is",
-            next="move it away or point SMITHERS_DIR elsewhere",
-        ) from error
 
 
 def _check_version(db: sqlite3.Connection, path: Path) -> int:
@@ -122,10 +62,10 @@ def _check_version(db: sqlite3.Connection, path: Path) -> int:
 def create(state: Path, *, store_id: str) -> None:
     """Make the database in `state` if there is none. Harmless when two processes do it at once."""
     path = state / NAME
-    with _named(path), _directory(state) as directory, _queue(directory):
+    with named(path), _directory(state) as directory, queue(directory):
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        db = _connect(path, readonly=False)
+        db = connect(path, readonly=False)
         try:
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
             if "meta" in tables:
@@ -141,8 +81,16 @@ def create(state: Path, *, store_id: str) -> None:
             db.executescript("BEGIN IMMEDIATE;\n" + schema)
             db.execute("INSERT INTO meta VALUES (?, ?)", (VERSION, store_id))
             db.execute("COMMIT")
+            for folder in (state, state.parent, state.parent.parent):
+                _sync(folder)
         finally:
             db.close()
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder last through a power cut."""
+    with suppress(PermissionError), _directory(folder) as descriptor:
+        os.fsync(descriptor)
 
 
 def _apply(db: sqlite3.Connection, scripts: Sequence[Path]) -> None:
@@ -189,33 +137,53 @@ class Store:
     def __init__(self, state: Path, *, crossing: Callable[[str], None] | None = None) -> None:
         self.path = state / NAME
         self._crossing = crossing or (lambda _point: None)
-        self._name = str(self.path)
+        self._log = f"{self.path}-wal"
         self._pid = os.getpid()
         self._durable = True
         """What the connection is set to."""
         self._checkpoint_at = CHECKPOINT_BYTES
-        if not self.path.exists():
-            raise StoreError(
-                f"no database at {self.path}", kept="nothing to keep", next="smithers init"
-            )
-        with _named(self.path):
-            self._db = _connect(self.path, readonly=False)
-        self._directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
+        self._log_size = 0
+        with named(self.path):
+            if not self.path.exists():
+                raise StoreError(
+                    f"no database at {self.path}", kept="nothing to keep", next="smithers init"
+                )
+            self._directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            with _named(self.path):
-                self._identity = self._inode()
-                if _check_version(self._db, self.path) < VERSION:
-                    self._migrate()
+            with named(self.path):
+                self._open()
         except BaseException:
-            self.close()
+            os.close(self._directory)
             raise
 
-    def _inode(self) -> tuple[int, int]:
+    def _open(self) -> None:
+        suspicious = without_log(self.path)
+        self._db = connect(self.path, readonly=False)
         try:
-            status = os.stat(self._name)  # noqa: PTH116 - a Path costs more than the question
-        except FileNotFoundError:
-            return (0, 0)
-        return (status.st_dev, status.st_ino)
+            version = _check_version(self._db, self.path)
+            self._files = Files(self.path, self._directory)
+            if suspicious:
+                self._check_log()
+            if version < VERSION:
+                self._migrate()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _check_log(self) -> None:
+        """Raise StoreGone if others have a log open whose name is gone.
+
+        By the index, which is theirs too, it holds commits; they can still save them.
+        """
+        with queue(self._directory):
+            if not self._move_log("PASSIVE"):
+                # Ours is empty, and would hide from the next one that theirs is gone.
+                Path(self._log).unlink(missing_ok=True)
+                raise StoreGone(
+                    f"{self._log} was deleted while other processes had it open",
+                    kept="what they have committed, once they write or end",
+                    next="try again in some seconds",
+                )
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
@@ -226,62 +194,68 @@ class Store:
         if os.getpid() != self._pid:
             raise StoreError("a store cannot be used across a fork", next="open it in this process")
         db = self._db
-        with _named(self.path), _queue(self._directory):
+        with named(self.path), queue(self._directory):
             if durable is not self._durable:
                 db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._durable = durable
             db.execute("BEGIN IMMEDIATE")
             try:
+                # What is read from a file that others no longer have says nothing.
+                self._files.check_quickly()
                 yield db
                 self._crossing("before")
-                self._check_identity()
                 db.execute("COMMIT")
-            except BaseException:
+                self._crossing("after")
+                size = self._files.check()
+            except BaseException as error:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
+                if isinstance(error, StoreGone):
+                    self._save_log()
                 raise
-            self._crossing("after")
-            self._checkpoint()
+            self._checkpoint(size)
 
-    def _check_identity(self) -> None:
-        """A commit into a file that nobody else can find would be acknowledged and lost."""
-        if self._inode() != self._identity:
-            raise StoreGone(
-                f"{self.path} was deleted, moved or replaced while it was open",
-                kept="nothing of what came after",
-                next="put the file back, or `smithers init` and start again",
-            )
+    def _save_log(self) -> None:
+        """Of a log that has lost its name, whoever has it open is the last who can read it."""
+        if self._files.lost_log():
+            self._move_log("PASSIVE")
 
-    def _checkpoint(self) -> None:
-        """Move the log into the database once it is long.
+    def _checkpoint(self, size: int) -> None:
+        """Move the log into the database once it is long. `size` is in bytes; the lock is held."""
+        if size < self._log_size:
+            self._checkpoint_at = CHECKPOINT_BYTES
+        self._log_size = size
+        if size >= self._checkpoint_at:
+            # A reader in the way: try again when the log has grown by as much once more.
+            done = self._move_log("TRUNCATE")
+            self._checkpoint_at = CHECKPOINT_BYTES if done else size + CHECKPOINT_BYTES
 
-        The only place that does; the lock is held.
+    def _move_log(self, how: str) -> bool:
+        """Checkpoint; the only place that does, with the lock held. Whether all could be moved.
+
+        What was committed is committed: no room for a checkpoint is no failure of the write.
         """
-        try:
-            size = os.stat(f"{self._name}-wal").st_size  # noqa: PTH116
-        except FileNotFoundError:
-            return
-        if size < self._checkpoint_at:
-            return
         self._db.execute("PRAGMA busy_timeout = 0")
-        busy = True
-        # What was committed is committed: no room for a checkpoint is no failure of the write.
-        with suppress(sqlite3.OperationalError):
-            (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._db.execute(f"PRAGMA busy_timeout = {int(LOCK_SECONDS * 1000)}")
-        # A reader in the way: try again when the log has grown by as much once more.
-        self._checkpoint_at = size + CHECKPOINT_BYTES if busy else CHECKPOINT_BYTES
+        try:
+            (busy, log, moved) = self._db.execute(f"PRAGMA wal_checkpoint({how})").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {int(LOCK_SECONDS * 1000)}")
+        return not busy and log == moved
 
     def _migrate(self) -> None:
         """Bring an older database to VERSION, first on a copy. One as it was is kept beside it."""
-        with _queue(self._directory):
+        with queue(self._directory):
             # Another process may have done it while this one waited.
             version = _check_version(self._db, self.path)
             scripts = sorted(MIGRATIONS.glob("[0-9]*.sql"))
             due = [one for one in scripts if version < int(one.name[:4]) <= VERSION]
+            if not due:
+                return
             self._copy(f"{NAME}.v{version}")
             trial = self._copy(f"{NAME}.trial")
-            rehearsal = _connect(trial, readonly=False)
+            rehearsal = connect(trial, readonly=False)
             try:
                 _apply(rehearsal, due)
             finally:
@@ -292,13 +266,17 @@ class Store:
     def _copy(self, name: str) -> Path:
         copy = self.path.with_name(name)
         copy.unlink(missing_ok=True)
-        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        self._db.execute("VACUUM INTO ?", (str(copy),))
+        file = os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            self._db.execute("VACUUM INTO ?", (str(copy),))
+            os.fsync(file)
+        finally:
+            os.close(file)
         return copy
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Rows of a query outside any transaction."""
-        with _named(self.path):
+        with named(self.path):
             return self._db.execute(sql, parameters).fetchall()
 
     def version(self) -> int:
@@ -307,7 +285,19 @@ class Store:
         return int(version)
 
     def close(self) -> None:
-        self._db.close()
+        """Let go. A log that a reader made long is moved first, if none is in the way now."""
+        with suppress(SmithersError, sqlite3.Error):
+            size = self._files.check()
+            if size > CHECKPOINT_BYTES:
+                with queue(self._directory):
+                    self._move_log("TRUNCATE")
+        with ExitStack() as others:
+            if self._files.parted():
+                # The last connection to close checkpoints, from a log that may be false by now.
+                with suppress(sqlite3.Error):
+                    other = others.enter_context(closing(connect(self.path, readonly=True)))
+                    _check_version(other, self.path)
+            self._db.close()
         os.close(self._directory)
 
 
@@ -316,19 +306,24 @@ class Reader:
 
     def __init__(self, state: Path) -> None:
         self.path = state / NAME
-        if not self.path.exists():
-            raise StoreError(f"no runs here: {self.path} does not exist", next="smithers init")
-        with _named(self.path):
-            self._db = _connect(self.path, readonly=True)
+        with named(self.path):
+            if not self.path.exists():
+                raise StoreError(f"no runs here: {self.path} does not exist", next="smithers init")
+            if without_log(self.path):
+                # Only who may write can tell whether the log was taken from others.
+                Store(state).close()
+            self._db = connect(self.path, readonly=True)
             try:
-                if _check_version(self._db, self.path) < VERSION:
+                version = _check_version(self._db, self.path)
+                self._files = Files(self.path)
+                if version < VERSION:
                     Store(state).close()
             except BaseException:
                 self._db.close()
                 raise
 
     def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        with _named(self.path):
+        with named(self.path):
             return self._db.execute(sql, parameters).fetchall()
 
     def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
@@ -337,8 +332,9 @@ class Reader:
 
     @contextmanager
     def transaction(self) -> Iterator[Reader]:
-        """All that is asked inside sees one moment."""
-        with _named(self.path):
+        """All that is asked inside sees one moment. Raises StoreGone."""
+        self._files.check()
+        with named(self.path):
             self._db.execute("BEGIN")
             try:
                 yield self
@@ -346,7 +342,11 @@ class Reader:
                 self._db.execute("COMMIT")
 
     def version(self) -> int:
-        """Moves when somebody has committed. Ask it outside transactions."""
+        """Moves when somebody has committed. Ask it outside transactions.
+
+        Raises StoreGone: of a file that has lost its name, nobody would ever hear again.
+        """
+        self._files.check()
         (version,) = self._db.execute("PRAGMA data_version").fetchone()
         return int(version)
 

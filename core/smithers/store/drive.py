@@ -13,7 +13,7 @@ from smithers.errors import LeaseLost, Refused, UnknownRun
 from smithers.model.gate import Gate
 from smithers.model.run import Intent, Lease, Owner, RunStatus
 from smithers.model.step import Attempt, Output, PlanStep, StepState
-from smithers.store import codec
+from smithers.store import codec, crashes
 from smithers.store.database import Store
 from smithers.store.settle import cancel_steps
 
@@ -66,31 +66,36 @@ def claim(
 ) -> Lease:
     """Take the right to drive a run.
 
-    Raises Refused while a live engine has it, or the run has ended.
+    Raises Refused while a live engine has it, the run has ended, or waits at a gate about crashes.
     """
     with store.write() as db:
         row = db.execute(
-            "SELECT seq, status, fence, host, boot_id, pid_ns, pid, start_time, expires_at, held "
-            "FROM runs JOIN leases ON leases.run = runs.seq WHERE id = ?",
+            "SELECT seq, status, fence, host, boot_id, pid_ns, pid, start_time, expires_at, held, "
+            "intent FROM runs JOIN leases ON leases.run = runs.seq WHERE id = ?",
             (run_id,),
         ).fetchone()
         if row is None:
             raise UnknownRun(f"no run has the id {run_id!r}", next="smithers ps")
-        seq, status, fence, host, boot, namespace, pid, start, expires, held = row
+        seq, status, fence, host, boot, namespace, pid, start, expires, held, intent = row
         if RunStatus(status).ended:
             raise Refused(f"run {run_id} has ended ({status})", next=f"smithers inspect {run_id}")
-        if held:
-            current = Lease(run_id, fence, Owner(host, boot, namespace, pid, start), expires)
-            if not replaceable(current):
-                raise Refused(
-                    f"run {run_id} is driven by a live engine (pid {pid} on {host})",
-                    kept="its lease",
-                    next=f"smithers logs {run_id} -f",
-                )
+        holder = Owner(host, boot, namespace, pid, start)
+        if held and not replaceable(Lease(run_id, fence, holder, expires)):
+            raise Refused(
+                f"run {run_id} is driven by a live engine (pid {pid} on {host})",
+                kept="its lease",
+                next=f"smithers logs {run_id} -f",
+            )
+        if intent == Intent.GO and crashes.asks(store, seq):
+            raise Refused(
+                f"run {run_id} waits: its engines died at the same place again and again",
+                kept="everything that they finished",
+                next=f"smithers approve {run_id} {crashes.KEY}",
+            )
+        tally = crashes.tally(store, seq, dead=holder if held else None, here=owner)
         db.execute(
-            "UPDATE leases SET fence = ?, host = ?, boot_id = ?, pid_ns = ?, pid = "
-            "?, start_time = ?, "
-            "expires_at = ?, held = 1 WHERE run = ?",
+            "UPDATE leases SET fence = ?, host = ?, boot_id = ?, pid_ns = ?, pid = ?, "
+            "start_time = ?, expires_at = ?, crashes = ?, crash_frame = ?, held = 1 WHERE run = ?",
             (
                 fence + 1,
                 owner.host,
@@ -99,6 +104,7 @@ def claim(
                 owner.pid,
                 owner.start_time,
                 now + LEASE_MS,
+                *tally,
                 seq,
             ),
         )
@@ -145,13 +151,13 @@ class Drive:
         if db.execute(sql, (*values, self._seq, self.lease.fence)).rowcount != 1:
             raise self._lost()
 
-    def _check_fence(self, db: sqlite3.Connection) -> None:
-        """Inside a write transaction to look is enough: nobody else can claim before it ends."""
-        row = db.execute(
+    def check(self) -> None:
+        """See that the lease is still ours; inside a write transaction it stays so."""
+        row = self._store.all(
             "SELECT 1 FROM leases WHERE run = ? AND fence = ? AND held = 1",
             (self._seq, self.lease.fence),
-        ).fetchone()
-        if row is None:
+        )
+        if not row:
             raise self._lost()
 
     def _lost(self) -> LeaseLost:
@@ -167,7 +173,7 @@ class Drive:
         Returns False, with nothing written, when it is not: something came from outside meanwhile.
         """
         with self._store.write() as db:
-            self._check_fence(db)
+            self.check()
             if release_at is not None:
                 (rev,) = db.execute("SELECT rev FROM runs WHERE seq = ?", (self._seq,)).fetchone()
                 if rev != release_at:
@@ -194,7 +200,7 @@ class Drive:
     ) -> None:
         """Gates that ask again, in a frame of their own that changes nothing else."""
         with self._store.write() as db:
-            self._check_fence(db)
+            self.check()
             self._write_facts(db, Transition("", gates=gates, snapshots=snapshots), now)
             db.execute(
                 "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
@@ -337,7 +343,8 @@ class Drive:
             "UPDATE runs SET status = ?, status_reason = ?, error = ?, wake_at = ?, frame = ?, "
             "total = ?, done = ?, failed = ?, running = ?, waiting = ?, "
             "started_at = coalesce(started_at, ?), finished_at = ?, "
-            "intent = CASE WHEN ? THEN 'pause' ELSE intent END WHERE seq = ?",
+            "intent = CASE WHEN ? THEN 'pause' ELSE intent END, "
+            "intent_by = CASE WHEN ? THEN 'engine' ELSE intent_by END WHERE seq = ?",
             (
                 move.status.value,
                 codec.text(move.reason),
@@ -351,6 +358,7 @@ class Drive:
                 waiting,
                 now,
                 now if move.status.ended else None,
+                move.pause,
                 move.pause,
                 self._seq,
             ),

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 
 from smithers.errors import Refused, UnknownRun
-from smithers.model.gate import Answer, Decision, Gate
+from smithers.model.gate import Answer, Decision, Gate, GateKind
 from smithers.model.run import Facts, Intent, Lease, Owner, Run, RunStatus
 from smithers.model.step import Attempt, Output
-from smithers.store import codec
+from smithers.store import codec, crashes
 from smithers.store.database import Reader, Store
 from smithers.store.settle import settle
 
@@ -152,22 +152,41 @@ def rev(store: Store | Reader, run_id: str) -> int:
 def intend(store: Store, run_id: str, intent: Intent, *, actor: str, now: int) -> Run:
     """Ask a run to go, pause or end. A run that nobody drives is settled here and now.
 
-    Raises Refused when the run has ended.
+    Asked once more it is the same, and the first to ask is recorded. Raises Refused when the run
+    has ended, or is to end.
     """
     with store.write() as db:
         run = get(store, run_id)
-        _still_open(run, "paused" if intent is not Intent.CANCEL else "cancelled")
+        if intent is Intent.CANCEL and run.status is RunStatus.CANCELLED:
+            return run
+        _still_open(run, "cancelled" if intent is Intent.CANCEL else "resumed or paused")
+        if run.intent is Intent.CANCEL and intent is not Intent.CANCEL:
+            raise _cancelled(run)
         seq, held = db.execute(
             "SELECT seq, held FROM runs JOIN leases ON leases.run = runs.seq WHERE id = ?",
             (run_id,),
         ).fetchone()
-        db.execute(
-            "UPDATE runs SET intent = ?, intent_by = ?, rev = rev + 1 WHERE id = ?",
-            (intent.value, actor, run_id),
-        )
+        if not _asked(run.intent, intent):
+            db.execute(
+                "UPDATE runs SET intent = ?, intent_by = ?, rev = rev + 1 WHERE id = ?",
+                (intent.value, actor, run_id),
+            )
         if not held:
             settle(db, seq, intent, now)
     return get(store, run_id)
+
+
+def _asked(before: Intent, intent: Intent) -> bool:
+    """It was asked already, or more than that: pausing takes nothing of `--now` back."""
+    return before is intent or (before is Intent.PAUSE_NOW and intent is Intent.PAUSE)
+
+
+def _cancelled(run: Run) -> Refused:
+    return Refused(
+        f"run {run.id} is being cancelled{f' by {run.intent_by}' if run.intent_by else ''}",
+        kept="its record, worktree and branch",
+        next=f"smithers inspect {run.id}",
+    )
 
 
 def _still_open(run: Run, what: str) -> None:
@@ -214,8 +233,13 @@ def cast(store: Store, run_id: str, agents: Mapping[str, str]) -> None:
         )
 
 
-def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
-    """Let a failed step be tried again, and its run go on. Raises Refused when it did not fail."""
+def reopen(
+    store: Store, run_id: str, key: str, *, actor: str, agents: Mapping[str, str] | None = None
+) -> Run:
+    """Let a failed step be tried again, and its run go on. Raises Refused when it did not fail.
+
+    `agents` play their roles from then on. The first to ask for this try is recorded.
+    """
     with store.write() as db:
         run = get(store, run_id)
         row = db.execute(
@@ -228,6 +252,8 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
         if row is None:
             raise Refused(f"run {run_id} has no step {key!r}", next=f"smithers inspect {run_id}")
         number, status = row
+        if run.intent is Intent.CANCEL and not run.status.ended:
+            raise _cancelled(run)
         over = run.status in {RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.SUPERSEDED}
         if (
             number is None
@@ -243,16 +269,18 @@ def reopen(store: Store, run_id: str, key: str, *, actor: str) -> Run:
             )
         db.execute(
             "UPDATE attempts SET reopened = ? WHERE run = (SELECT seq FROM runs WHERE id = ?) "
-            "AND key = ? AND n = ?",
+            "AND key = ? AND n = ? AND reopened = ''",
             (actor, run_id, key, number),
         )
         db.execute(
-            "UPDATE runs SET rev = rev + 1, intent = 'go', finished_at = NULL, error = '', "
+            "UPDATE runs SET rev = rev + 1, intent = 'go', agents = ?, "
+            "intent_by = CASE intent WHEN 'go' THEN intent_by ELSE ? END, "
+            "finished_at = NULL, error = '', "
             "status = CASE WHEN status IN ('failed', 'paused') THEN 'queued' ELSE status END, "
             "status_reason = CASE WHEN status IN ('failed', 'paused') THEN '' ELSE "
             "status_reason END "
             "WHERE id = ?",
-            (run_id,),
+            (codec.dumps({**run.agents, **(agents or {})}), actor, run_id),
         )
         _queue(db, run_id)
     return get(store, run_id)
@@ -275,7 +303,7 @@ def decide(store: Store, run_id: str, decision: Decision) -> None:
     """
     with store.write() as db:
         row = db.execute(
-            "SELECT g.run, g.open, g.digest, d.answer, d.actor FROM gates AS g "
+            "SELECT g.run, g.open, g.digest, g.kind, d.answer, d.actor FROM gates AS g "
             "LEFT JOIN decisions AS d "
             "ON d.run = g.run AND d.gate = g.id "
             "WHERE g.run = (SELECT seq FROM runs WHERE id = ?) AND g.id = ?",
@@ -285,7 +313,7 @@ def decide(store: Store, run_id: str, decision: Decision) -> None:
             raise Refused(
                 f"run {run_id} has no gate {decision.gate!r}", next=f"smithers why {run_id}"
             )
-        seq, is_open, digest, answer, actor = row
+        seq, is_open, digest, kind, answer, actor = row
         if not is_open:
             said = "approved" if answer == Answer.APPROVE else "denied" if answer else "closed"
             raise Refused(
@@ -318,4 +346,6 @@ def decide(store: Store, run_id: str, decision: Decision) -> None:
         )
         db.execute("UPDATE gates SET open = 0 WHERE run = ? AND id = ?", (seq, decision.gate))
         db.execute("UPDATE runs SET rev = rev + 1 WHERE seq = ?", (seq,))
+        if kind == GateKind.CRASHES:
+            crashes.answer(db, store, seq, decision.answer, decision.actor)
         _queue(db, run_id)

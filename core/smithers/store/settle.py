@@ -5,45 +5,65 @@ from __future__ import annotations
 import sqlite3
 
 from smithers.model.run import Intent
+from smithers.store.database import Store
 
 CANCELLED = "the run was cancelled"
+_ASKED = "CASE intent_by WHEN '' THEN ? ELSE ? || ' by ' || intent_by END"
+"""`paused by person:ann`, with the word given twice."""
 
 _OPEN = "run = ? AND gone = 0 AND status IN ('pending', 'ready', 'running', 'waiting', 'retrying')"
 """Steps that have not ended. Of the others, how they ended says more."""
 
 
 def settle(db: sqlite3.Connection, seq: int, intent: Intent, now: int) -> None:
-    """Bring the row of a parked run in line with what is asked of it."""
+    """Bring the row of a parked run in line with what is asked of it, in a frame that says by whom.
+
+    Nothing where it is so already.
+    """
     match intent:
         case Intent.GO:
-            db.execute(
-                "UPDATE runs SET status = 'queued', status_reason = '' "
-                "WHERE seq = ? AND status = 'paused'",
-                (seq,),
-            )
+            if _move(db, seq, "queued", "status = 'paused'"):
+                db.execute("UPDATE runs SET status_reason = '' WHERE seq = ?", (seq,))
+                _frame(db, seq, "resumed", now)
         case Intent.PAUSE | Intent.PAUSE_NOW:
-            db.execute(
-                "UPDATE runs SET status = 'paused', status_reason = 'paused' WHERE seq = ?", (seq,)
-            )
+            if _move(db, seq, "paused", "status != 'paused'"):
+                _say_who(db, seq, "paused")
+                _frame(db, seq, "paused", now)
         case Intent.CANCEL:
-            _cancel(db, seq, now)
+            db.execute(
+                "UPDATE runs SET status = 'cancelled', error = '', finished_at = ?, "
+                "wake_at = NULL WHERE seq = ?",
+                (now, seq),
+            )
+            cancel_steps(db, seq, _frame(db, seq, "cancelled", now))
 
 
-def _cancel(db: sqlite3.Connection, seq: int, now: int) -> None:
+def _move(db: sqlite3.Connection, seq: int, status: str, where: str) -> bool:
+    move = f"UPDATE runs SET status = ? WHERE seq = ? AND {where}"  # noqa: S608
+    return db.execute(move, (status, seq)).rowcount > 0
+
+
+def _say_who(db: sqlite3.Connection, seq: int, what: str) -> None:
     db.execute(
-        "UPDATE runs SET status = 'cancelled', status_reason = 'cancelled', error = '', "
-        "finished_at = ?, wake_at = NULL, frame = frame + 1 WHERE seq = ?",
-        (now, seq),
+        f"UPDATE runs SET status_reason = {_ASKED} WHERE seq = ?",  # noqa: S608
+        (what, what, seq),
+    )
+
+
+def _frame(db: sqlite3.Connection, seq: int, what: str, now: int) -> int:
+    db.execute("UPDATE runs SET frame = frame + 1 WHERE seq = ?", (seq,))
+    db.execute(
+        "INSERT INTO frames (run, n, at, why) "  # noqa: S608
+        f"SELECT seq, frame, ?, 'run ' || {_ASKED} FROM runs WHERE seq = ?",
+        (now, what, what, seq),
     )
     (frame,) = db.execute("SELECT frame FROM runs WHERE seq = ?", (seq,)).fetchone()
-    db.execute(
-        "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, 'run cancelled')", (seq, frame, now)
-    )
-    cancel_steps(db, seq, frame)
+    return int(frame)
 
 
 def cancel_steps(db: sqlite3.Connection, seq: int, frame: int) -> None:
-    """All that has not ended is cancelled, in this frame; the run's counts follow."""
+    """All that has not ended is cancelled, in this frame; the run's counts, and by whom, follow."""
+    _say_who(db, seq, "cancelled")
     db.execute(
         "INSERT OR REPLACE INTO step_history (run, frame, key, status) "  # noqa: S608
         f"SELECT run, ?, key, 'cancelled' FROM steps WHERE {_OPEN}",
@@ -63,3 +83,18 @@ def cancel_steps(db: sqlite3.Connection, seq: int, frame: int) -> None:
         "AND status = 'failed') WHERE seq = ?",
         (seq,),
     )
+
+
+def hand_over(store: Store, run_id: str, fence: int) -> None:
+    """Let go of a run whose engine, of this fence, is dead: it is queued for whoever starts one."""
+    with store.write() as db:
+        let_go = db.execute(
+            "UPDATE leases SET held = 0 WHERE fence = ? AND held = 1 "
+            "AND run = (SELECT seq FROM runs WHERE id = ?)",
+            (fence, run_id),
+        )
+        if let_go.rowcount:
+            db.execute(
+                "UPDATE runs SET status = 'queued', status_reason = '', rev = rev + 1 WHERE id = ?",
+                (run_id,),
+            )

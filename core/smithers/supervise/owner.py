@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from smithers.model.run import Lease
@@ -40,6 +41,7 @@ def lock(state: Path, run_id: str) -> int | None:
             os.close(handle)
             return None
         # A file that was deleted and made anew between the two calls would have two holders.
-        if path.exists() and os.fstat(handle).st_ino == path.stat().st_ino:
-            return handle
+        with suppress(FileNotFoundError):
+            if os.fstat(handle).st_ino == path.stat().st_ino:
+                return handle
         os.close(handle)

@@ -31,7 +31,7 @@ def create(repo: Repository, run: str, path: Path, *, base: str = "") -> Worktre
     Without a commit in the repository it begins from a snapshot of the checkout. The first base
     counts for good: it is kept under `refs/smithers/<run>/@base`.
     """
-    branch = _branch(run)
+    branch = branch_of(run)
     path = Path(os.path.realpath(path))
     with workspace.locked(repo.common_dir / "smithers" / "making"):
         start, notes = _base(repo, run, base)
@@ -50,7 +50,8 @@ def exists(path: Path) -> bool:
     return True
 
 
-def _branch(run: str) -> str:
+def branch_of(run: str) -> str:
+    """The branch of a run. VcsError for a name that git would not take, or take for several."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", run) or re.search(
         r"\.\.|\.$|\.lock$", run
     ):
@@ -117,7 +118,7 @@ def _usable(repo: Repository, path: Path) -> bool:
         if found is None or found.common_dir != repo.common_dir:
             raise VcsError(f"{path} is a worktree of another repository")
         return True
-    admin = _admin(repo, path)
+    admin = record_of(repo, path)
     if admin is None or not path.is_dir() or not (admin / "smithers" / "branch").is_file():
         return False
     if os.path.lexists(path / ".git"):
@@ -145,7 +146,7 @@ def _make(repo: Repository, branch: str, path: Path, start: str, run: str) -> No
 
 def _clear(repo: Repository, path: Path, reason: str) -> None:
     """Remove what a crash left of a worktree that nobody was given, or the record of a lost one."""
-    admin = _admin(repo, path)
+    admin = record_of(repo, path)
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         locked = admin / "locked" if admin is not None else path
         if not locked.is_file() or locked.read_text().strip() != reason:
@@ -155,8 +156,9 @@ def _clear(repo: Repository, path: Path, reason: str) -> None:
         shutil.rmtree(admin)
 
 
-def _admin(repo: Repository, path: Path) -> Path | None:
-    """Find git's record of a worktree at a path, whether its files are there or not."""
+def record_of(repo: Repository, path: Path) -> Path | None:
+    """Find git's folder for the worktree at a path, whether its files are there or not."""
+    path = Path(os.path.realpath(path))
     wanted = os.fspath(path / ".git")
     for entry in sorted((repo.common_dir / "worktrees").glob("*/gitdir")):
         if os.fsdecode(entry.read_bytes().rstrip(b"\r\n")) == wanted:

@@ -30,9 +30,9 @@ def write(plan: Plan, *, force: bool = False) -> list[Path]:
     such files too.
     """
     due = [(path, text) for path, text in plan if _text(path) != text]
-    edited = [path for path, _ in due if _edited(path)]
-    if edited and not force:
-        names = ", ".join(str(path) for path in edited)
+    by_hand = [path for path, _ in due if edited(path)]
+    if by_hand and not force:
+        names = ", ".join(str(path) for path in by_hand)
         raise Refused(
             f"not ours, or edited by hand: {names}",
             kept="the file as it is; nothing was written",
@@ -49,7 +49,8 @@ def seal(text: str) -> str:
     return f"---\n{head}\nmetadata:\n  digest: {_digest(text)}\n---\n{body}"
 
 
-def _edited(path: Path) -> bool:
+def edited(path: Path) -> bool:
+    """Whether a file is not as we once wrote it."""
     text = _text(path)
     if text is None:
         return False

@@ -1,0 +1,48 @@
+"""Attempts whose end proves nothing: the disk was full, or the files were gone.
+
+They count as interrupted: charged nothing, and taken up again once that is cured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from smithers.engine.attempt import Ended, Interrupted
+from smithers.engine.room import WHY, Room
+from smithers.engine.workspace import Workspace
+from smithers.model.step import Attempt, AttemptStatus
+
+MOST = 5
+"""For one step: something else is wrong with one that meets a full disk more often."""
+_FAILED = frozenset({AttemptStatus.FAILED, AttemptStatus.TIMED_OUT})
+
+
+def excuse(
+    one: Ended, tries: Iterable[Attempt], room: Room, workspace: Workspace
+) -> Interrupted | None:
+    """Take this end back if it proves nothing, and say what the next attempt has to know."""
+    lost = workspace.missing()
+    if lost is not None and one.attempt.status is not AttemptStatus.STOPPED:
+        why = lost.what
+    elif one.attempt.status in _FAILED and _met(tries) < MOST and room.full():
+        why = f"{WHY}: {one.attempt.error}"
+    else:
+        return None
+    one.output = None
+    one.attempt = replace(
+        one.attempt,
+        status=AttemptStatus.INTERRUPTED,
+        charged=False,
+        error=why,
+        value=None,
+        retry_at=None,
+    )
+    before = next((row.commit for row in one.snapshots if row.side == "before"), "")
+    return Interrupted(one.attempt, before, alone=True)
+
+
+def _met(tries: Iterable[Attempt]) -> int:
+    return sum(
+        old.status is AttemptStatus.INTERRUPTED and old.error.startswith(WHY) for old in tries
+    )
