@@ -12,7 +12,7 @@ import pytest
 
 from smithers.errors import Refused
 from smithers.model.run import RunStatus
-from smithers.service import control, gc, reading
+from smithers.service import control, gc, inventory, reading
 from smithers.store import pruning
 from smithers.vcs import clearing
 from tests.housekeeping.house import DAY
@@ -90,42 +90,42 @@ def _names(house, wanted):
 
 def test_looking_changes_nothing(house):
     house.run("gone")
-    house.run("work", files={"new.txt": "new\n"})
+    house.run("job", files={"new.txt": "new\n"})
     before = house.digest()
     found = gc.look(house.root, ALL)
     assert [each.name for each in found.removed] == ["gone"]
-    assert list(reasons(found)) == ["work"]
+    assert list(reasons(found)) == ["job"]
     assert house.digest() == before
 
 
 def _commit(house):
-    house.run("work", files={"new.txt": "new\n"})
+    house.run("job", files={"new.txt": "new\n"})
 
 
 def _changes(house):
-    house.run("work", status="failed", files={"new.txt": "new\n"}, committed=False)
+    house.run("job", status="failed", files={"new.txt": "new\n"}, committed=False)
 
 
 def _only_a_snapshot(house):
     _changes(house)
-    house.git("worktree", "remove", "-f", "-f", str(house.worktree("work")))
+    house.git("worktree", "remove", "-f", "-f", str(house.worktree("job")))
 
 
 def _commit_beside_the_branch(house):
-    house.run("work")
-    house.git("checkout", "-q", "--detach", cwd=house.worktree("work"))
-    (house.worktree("work") / "aside.txt").touch()
-    house.git("add", "-A", cwd=house.worktree("work"))
-    house.git("commit", "-q", "-m", "aside", cwd=house.worktree("work"))
+    house.run("job")
+    house.git("checkout", "-q", "--detach", cwd=house.worktree("job"))
+    (house.worktree("job") / "aside.txt").touch()
+    house.git("add", "-A", cwd=house.worktree("job"))
+    house.git("commit", "-q", "-m", "aside", cwd=house.worktree("job"))
 
 
 def _no_checkout(house):
-    house.run("work")
-    (house.worktree("work") / ".git").unlink()
+    house.run("job")
+    (house.worktree("job") / ".git").unlink()
 
 
 UNLANDED = {
-    _commit: "smithers/work has commits that are not in main",
+    _commit: "smithers/job has commits that are not in main",
     _changes: "its worktree has changes that no commit holds",
     _only_a_snapshot: "its last snapshot has changes that are not in main",
     _commit_beside_the_branch: "its worktree has commits that are not in main",
@@ -137,44 +137,44 @@ UNLANDED = {
 def test_work_that_was_never_merged_goes_only_when_that_is_said(house, leave):
     leave(house)
     before = house.digest()
-    assert reasons(collect(house)) == {"work": UNLANDED[leave]}
+    assert reasons(collect(house)) == {"job": UNLANDED[leave]}
     assert house.digest() == before
-    assert [each.name for each in collect(house, EVERYTHING).removed] == ["work"]
-    assert house.traces("work") == []
+    assert [each.name for each in collect(house, EVERYTHING).removed] == ["job"]
+    assert house.traces("job") == []
 
 
 def test_a_squashed_branch_counts_as_merged(house):
-    house.run("work", files={"new.txt": "new\n"})
-    house.git("merge", "-q", "--squash", "smithers/work")
+    house.run("job", files={"new.txt": "new\n"})
+    house.git("merge", "-q", "--squash", "smithers/job")
     house.git("commit", "-qm", "squashed")
     (house.root / "other.txt").write_text("more\n")
     house.git("add", "-A")
     house.git("commit", "-qm", "later")
-    assert [each.name for each in collect(house).removed] == ["work"]
+    assert [each.name for each in collect(house).removed] == ["job"]
 
 
 def test_a_branch_that_a_person_has_checked_out_stays_whatever_is_said(house):
-    house.run("work", files={"new.txt": "new\n"})
-    house.git("worktree", "remove", "-f", "-f", str(house.worktree("work")))
-    house.git("switch", "-q", "smithers/work")
+    house.run("job", files={"new.txt": "new\n"})
+    house.git("worktree", "remove", "-f", "-f", str(house.worktree("job")))
+    house.git("switch", "-q", "smithers/job")
     done = collect(house, EVERYTHING)
-    assert reasons(done)["work"] == f"its branch is checked out in {house.root}"
+    assert reasons(done)["job"] == f"its branch is checked out in {house.root}"
     assert house.git("rev-parse", "HEAD")
 
 
 def test_a_branch_below_the_name_of_a_run_is_somebody_elses(house):
-    house.run("work", in_place=True)
-    house.git("branch", "smithers/work/mine")
+    house.run("job", in_place=True)
+    house.git("branch", "smithers/job/mine")
     house.git("branch", "smithers/other")
     done = collect(house)
-    assert [each.name for each in done.removed] == ["work"]
+    assert [each.name for each in done.removed] == ["job"]
     assert house.git("branch", "--list", "smithers/*").split() == [
-        "smithers/other", "smithers/work/mine",
+        "smithers/job/mine", "smithers/other",
     ]  # fmt: skip
 
 
 def test_a_run_that_works_in_place_takes_nothing_of_the_checkout_along(house):
-    house.run("work", in_place=True)
+    house.run("job", in_place=True)
     (house.root / "a.txt").write_text("changed\n")
     collect(house)
     assert house.ids() == []
@@ -193,15 +193,15 @@ def test_an_outer_run_that_is_open_keeps_the_runs_that_it_started(house):
 
 
 def test_a_run_whose_engine_is_still_leaving_waits_for_the_next_time(house):
-    house.run("work")
-    with (house.state / "engines" / "work.lock").open() as held:
+    house.run("job")
+    with (house.state / "engines" / "job.lock").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert reasons(collect(house)) == {"work": "its engine is still leaving"}
-    assert [each.name for each in collect(house).removed] == ["work"]
+        assert reasons(collect(house)) == {"job": "its engine is still leaving"}
+    assert [each.name for each in collect(house).removed] == ["job"]
 
 
 def test_a_run_that_was_asked_for_meanwhile_is_not_removed(house, monkeypatch):
-    house.run("work")
+    house.run("job")
 
     def retried(*args, **more):
         with house.store.write() as db:
@@ -209,13 +209,13 @@ def test_a_run_that_was_asked_for_meanwhile_is_not_removed(house, monkeypatch):
         return ""
 
     monkeypatch.setattr(clearing, "unlanded", retried)
-    assert reasons(collect(house)) == {"work": "it has changed meanwhile"}
-    assert house.worktree("work").is_dir()
+    assert reasons(collect(house)) == {"job": "it has changed meanwhile"}
+    assert house.worktree("job").is_dir()
 
 
 def test_folders_that_nobody_may_write_to_go_as_well(house, monkeypatch):
-    house.run("work")
-    cache = house.worktree("work") / "cache.log" / "mod"
+    house.run("job")
+    cache = house.worktree("job") / "cache.log" / "mod"
     cache.mkdir(parents=True)
     (cache / "file").touch()
     for folder in (cache, cache.parent):
@@ -230,26 +230,26 @@ def test_folders_that_nobody_may_write_to_go_as_well(house, monkeypatch):
             real(path)
 
         monkeypatch.setattr(clearing.shutil, "rmtree", rmtree)
-    assert [each.name for each in collect(house).removed] == ["work"]
-    assert house.traces("work") == []
+    assert [each.name for each in collect(house).removed] == ["job"]
+    assert house.traces("job") == []
 
 
 # -- what no run has --
 
 
 def test_what_is_left_of_runs_that_are_gone_goes_too_but_never_their_work(house):
-    house.run("work", files={"new.txt": "new\n"})
+    house.run("job", files={"new.txt": "new\n"})
     house.run("idle")
-    for name in ("work", "idle"):
+    for name in ("job", "idle"):
         (row,) = [each for each in pruning.all_runs(house.store) if each.id == name]
         assert pruning.mark(house.store, row, actor="x")
         pruning.erase(house.store, row)
     (house.state / "logs" / "old-logs").mkdir()
     done = collect(house, gc.Filter(older_than=0, strays=True))
     assert {each.name for each in done.removed} == {"idle", "old-logs"}
-    assert reasons(done) == {"work": "smithers/work has commits that are not in main"}
+    assert reasons(done) == {"job": "smithers/job has commits that are not in main"}
     collect(house, gc.Filter(older_than=0, strays=True, including_unlanded=True))
-    assert [*house.traces("work"), *house.traces("idle"), *house.traces("old-logs")] == []
+    assert [*house.traces("job"), *house.traces("idle"), *house.traces("old-logs")] == []
 
 
 def test_refs_that_another_run_directory_may_own_stay(house):
@@ -288,23 +288,23 @@ EFFECTS = [
 def test_a_collection_that_is_killed_anywhere_is_completed_by_the_next(house, monkeypatch):
     crossings = 0
     while _killed_at(house, monkeypatch, crossings):
-        row = [each for each in pruning.all_runs(house.store) if each.id == "work"]
+        row = [each for each in pruning.all_runs(house.store) if each.id == "job"]
         if row and row[0].going:
             # Nobody takes up what is half gone, and everybody says so.
             with pytest.raises(Refused):
-                control.retry(house.root, "work", "code", agents={}, actor="x")
+                control.retry(house.root, "job", "code", agents={}, actor="x")
             with pytest.raises(Refused):
-                control.land(house.root, "work", actor="x")
-            view = reading.run(reading.open_directory(house.root), "work")
+                control.land(house.root, "job", actor="x")
+            view = reading.run(reading.open_directory(house.root), "job")
             assert view.row.status_reason == "is being removed by person:ada"
         elif row:
-            assert house.worktree("work").is_dir()
+            assert house.worktree("job").is_dir()
         # The next one asks for no unlanded work, and for nothing so young.
         collect(house, gc.Filter(older_than=10**9 if row and row[0].going else 0))
         if row and not row[0].going:
-            assert house.ids() == ["kept", "work"]
+            assert house.ids() == ["kept", "job"]
             collect(house, CANCELLED)
-        assert house.traces("work") == [], crossings
+        assert house.traces("job") == [], crossings
         assert house.ids() == ["kept"]
         assert house.check() == []
         crossings += 1
@@ -315,8 +315,8 @@ def _killed_at(house, monkeypatch, number):
     """Collect, and die before the so-maniest effect. False if there are no more."""
     if not house.ids():
         house.run("kept", files={"keep.txt": "k\n"})
-    if "work" not in house.ids():
-        house.run("work", status="cancelled", files={"new.txt": "new\n"})
+    if "job" not in house.ids():
+        house.run("job", status="cancelled", files={"new.txt": "new\n"})
     left = [number]
 
     def cross():
@@ -343,7 +343,7 @@ def _killed_at(house, monkeypatch, number):
 
 def test_two_collections_at_once_remove_each_run_once(house):
     for number in range(4):
-        house.run(f"work{number}")
+        house.run(f"job{number}")
     command = [sys.executable, "-m", "smithers.cli", "gc", "--older-than", "0", "--yes", "--json"]
     both = [
         subprocess.Popen(command, cwd=house.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -352,13 +352,22 @@ def test_two_collections_at_once_remove_each_run_once(house):
     said = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     removed = [each["run"] for out, _ in said for each in json.loads(out)["removed"]]
-    assert sorted(removed) == [f"work{number}" for number in range(4)]
-    assert [each for number in range(4) for each in house.traces(f"work{number}")] == []
+    assert sorted(removed) == [f"job{number}" for number in range(4)]
+    assert [each for number in range(4) for each in house.traces(f"job{number}")] == []
     assert house.check() == []
 
 
+def test_what_another_collection_has_just_finished_is_not_counted_twice(house, monkeypatch):
+    house.run("job")
+    place, _ = gc.survey(house.root)
+    collect(house)
+    # It had been seen on disk, and its row was gone when the rows were read.
+    monkeypatch.setattr(gc, "survey", lambda _root: (place, [inventory.Case("job", None)]))
+    assert collect(house).removed == ()
+
+
 def test_every_table_that_tells_of_runs_is_emptied(house):
-    house.run("work")
+    house.run("job")
     ((seq,),) = house.store.all("SELECT seq FROM runs")
     for table in pruning.tables(house.store):
         ((kind,),) = house.store.all(
@@ -375,7 +384,7 @@ def test_every_table_that_tells_of_runs_is_emptied(house):
 
 
 def test_the_database_says_how_much_room_the_removed_left(house):
-    house.run("work")
+    house.run("job")
     ((seq,),) = house.store.all("SELECT seq FROM runs")
     for number in range(50):
         house.insert("outputs", run=seq, key=f"k{number}", value=json.dumps("x" * 4000))

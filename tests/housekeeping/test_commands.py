@@ -34,7 +34,7 @@ def test_without_a_yes_and_a_terminal_nothing_is_removed(house, smithers):
 
 def test_a_dry_run_says_what_would_go_what_stays_and_why(house, smithers):
     house.run("old")
-    house.run("work", files={"new.txt": "new\n"})
+    house.run("job", files={"new.txt": "new\n"})
     house.run("young", age=DAY)
     before = house.digest()
     code, out, _ = smithers("gc", "--dry-run")
@@ -43,14 +43,14 @@ def test_a_dry_run_says_what_would_go_what_stays_and_why(house, smithers):
     assert lines[0].startswith("would free ")
     assert lines[0].endswith(" of 1 run")
     assert "Title of old" in lines[1]
-    assert "smithers/work has commits that are not in main" in out
+    assert "smithers/job has commits that are not in main" in out
     assert lines[-1].startswith("keeps 1 other")
     _, out, _ = smithers("gc", "--dry-run", "--json")
     told = json.loads(out)
     assert told["dry_run"]
     assert [each["run"] for each in told["removed"]] == ["old"]
     assert {each["run"]: each["reason"] for each in told["kept"]} == {
-        "work": "smithers/work has commits that are not in main",
+        "job": "smithers/job has commits that are not in main",
         "young": "it is not that old",
     }
     assert told["bytes"] == told["removed"][0]["bytes"] > 0

@@ -22,7 +22,7 @@ from smithers.store.database import open_reader
 from tests.housekeeping.house import TOKEN
 from tests.running import alive, hold, until, write
 
-HEALTHY = {"run directory", "shield", "database", "disk"}
+HEALTHY = {"run directory", "shield", "database", "disk", "containment"}
 BIN = Path(sys.executable).parent
 
 
@@ -50,7 +50,7 @@ def obey(root, command):
 
 
 def test_a_healthy_run_directory_has_nothing_to_cure(house):
-    house.run("work", files={"new.txt": "new\n"})
+    house.run("job", files={"new.txt": "new\n"})
     before = house.digest()
     assert findings(house.root, verify=True) == []
     assert {each.name for each in examine(house.root, actor="x")} == HEALTHY
@@ -80,27 +80,27 @@ def _stray(house):
 
 
 def _stray_work(house):
-    house.run("work", files={"new.txt": "new\n"})
+    house.run("job", files={"new.txt": "new\n"})
     with house.store.write() as db:
         for table in (*pruning.tables(house.store), "runs"):
             db.execute(f"DELETE FROM {table}")
 
 
 def _cut_short(house):
-    house.run("work")
+    house.run("job")
     (row,) = pruning.all_runs(house.store)
     assert pruning.mark(house.store, row, actor="x")
-    shutil.rmtree(house.worktree("work"))
+    shutil.rmtree(house.worktree("job"))
 
 
 def _lost_ref(house):
-    house.run("work", files={"new.txt": "new\n"})
-    house.git("update-ref", "-d", "refs/smithers/work/code/1/after")
+    house.run("job", files={"new.txt": "new\n"})
+    house.git("update-ref", "-d", "refs/smithers/job/code/1/after")
 
 
 def _killed_git(house):
-    house.run("work")
-    (lock,) = house.root.glob(".git/worktrees/work/smithers")
+    house.run("job")
+    (lock,) = house.root.glob(".git/worktrees/job/smithers")
     _aged(lock / "index.snapshot.lock")
 
 
@@ -157,11 +157,11 @@ def test_fix_never_takes_work_and_never_starts_a_run(house):
     obey(house.root, "smithers doctor --fix")
     assert house.rows() == before
     assert {each.name for each in findings(house.root)} == {"strays", "run idle"}
-    assert house.git("show", "smithers/work:new.txt") == "new"
+    assert house.git("show", "smithers/job:new.txt") == "new"
 
 
 def test_a_file_that_cannot_be_read_as_a_database_is_restored_from_the_last_backup(house):
-    house.run("work")
+    house.run("job")
     kept = backup.backup(house.root)
     house.run("later", in_place=True)
     house.store.close()
@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_read_as_a_database_is_restored_from_the_last_back
     from smithers.store.database import Store
 
     house.store = Store(house.state)
-    assert house.ids() == ["work"]
+    assert house.ids() == ["job"]
     assert "database" not in {each.name for each in findings(house.root)}
     assert (house.state / "damaged" / "smithers.db").is_file()
 
@@ -208,10 +208,10 @@ def test_a_bad_configuration_is_named_with_its_key(house):
 
 
 def test_a_snapshot_that_is_gone_for_good_is_said_and_not_made_up(house):
-    house.run("work", files={"new.txt": "new\n"})
+    house.run("job", files={"new.txt": "new\n"})
     with house.store.write() as db:
         db.execute("UPDATE snapshots SET commit_id = ? WHERE side = 'after'", ("1" * 40,))
-    house.git("update-ref", "-d", "refs/smithers/work/code/1/after")
+    house.git("update-ref", "-d", "refs/smithers/job/code/1/after")
     found = the_one(house.root, "snapshots")
     assert found.state == "failed"
     assert found.fix is None
@@ -237,21 +237,22 @@ def test_a_log_that_a_reader_keeps_long_is_named_and_shrinks_when_he_is_gone(hou
             house.insert("outputs", run=1, key=f"k{number}", value=json.dumps("x" * 8000))
         with open_directory(house.root) as db:
             (found,) = database.log(db, longest=4_000_000)
-            found.fix()
-            (found,) = database.log(db, longest=4_000_000)  # still read: nothing can be done yet
+            assert f"process {os.getpid()} reads" in found.detail
+            assert (found.cure.split(",")[0], found.fix) == (f"kill {os.getpid()}", None)
     with open_directory(house.root) as db:
+        (found,) = database.log(db, longest=4_000_000)
         found.fix()
         assert list(database.log(db, longest=4_000_000)) == []
     reader.close()
 
 
 def test_verify_tells_every_record_that_does_not_follow(house):
-    house.run("work", in_place=True)
+    house.run("job", in_place=True)
     house.run("other", in_place=True)
     with house.store.write() as db:
-        db.execute("UPDATE runs SET done = 7 WHERE id = 'work'")
+        db.execute("UPDATE runs SET done = 7 WHERE id = 'job'")
     assert findings(house.root) == []
-    found = the_one(house.root, "run work", verify=True)
+    found = the_one(house.root, "run job", verify=True)
     assert "done 7" in found.detail
     before = house.rows()
     obey(house.root, "smithers doctor --fix --verify")
@@ -259,8 +260,8 @@ def test_verify_tells_every_record_that_does_not_follow(house):
 
 
 def test_a_process_that_outlived_its_attempt_is_found_and_ended(house):
-    house.run("work", in_place=True)
-    mark = Mark("work", "code", 1, TOKEN)
+    house.run("job", in_place=True)
+    mark = Mark("job", "code", 1, TOKEN)
     left = subprocess.Popen(
         ["sleep", "600"], env={**os.environ, **mark.environ()}, start_new_session=True
     )
@@ -277,7 +278,7 @@ def test_a_process_that_outlived_its_attempt_is_found_and_ended(house):
 
 
 def test_processes_of_somebody_else_are_left_alone(house):
-    house.run("work", in_place=True)
+    house.run("job", in_place=True)
     mark = Mark("theirs", "code", 1, TOKEN + 1)
     other = subprocess.Popen(
         ["sleep", "600"], env={**os.environ, **mark.environ()}, start_new_session=True
@@ -293,10 +294,10 @@ def test_processes_of_somebody_else_are_left_alone(house):
 
 
 def test_an_engine_that_hangs_is_named_with_what_ends_it(house):
-    house.run("work", status="running", held=True, in_place=True)  # the lease is of this process
-    found = the_one(house.root, "run work")
+    house.run("job", status="running", held=True, in_place=True)  # the lease is of this process
+    found = the_one(house.root, "run job")
     assert "hangs" in found.detail
-    assert found.cure == "smithers resume work"
+    assert found.cure == "smithers resume job"
 
 
 def test_a_skill_of_another_version_and_one_that_was_edited_are_brought_up(house, capsys):

@@ -22,10 +22,10 @@ EVIL = "\x1b]52;c;aGk=\x07\u202etxt"
 @pytest.fixture
 def exported(house, tmp_path):
     """A run that changed two files of three, in one file, in a folder with nothing else in it."""
-    house.run("work", files={"a.txt": f"one\n{EVIL}\n", "new.txt": "new\n"})
-    target = tmp_path / "elsewhere" / "work.zip"
+    house.run("job", files={"a.txt": f"one\n{EVIL}\n", "new.txt": "new\n"})
+    target = tmp_path / "elsewhere" / "job.zip"
     target.parent.mkdir()
-    export.export(house.root, "work", target, actor="person:ada")
+    export.export(house.root, "job", target, actor="person:ada")
     return target
 
 
@@ -46,9 +46,9 @@ def view(exported, monkeypatch, capsys, house):
 
 
 SHOWN = [
-    ((), "succeeded  work  flow"),
-    (("inspect", "--json"), '"id": "work"'),
-    (("--json",), '"id": "work"'),
+    ((), "succeeded  job  flow"),
+    (("inspect", "--json"), '"id": "job"'),
+    (("--json",), '"id": "job"'),
     (("why",), "ended, took"),
     (("events",), "code succeeded"),
     (("logs",), "hi"),
@@ -64,17 +64,17 @@ def test_an_exported_run_shows_everything_without_its_repository(view):
         code, out, err = view(*words)
         assert code == 0, err
         assert text in out, words
-        assert "run work as it was at 2" in err
+        assert "run job as it was at 2" in err
 
 
 def test_a_diff_elsewhere_is_the_diff_here(house, exported):
     with reading.open_directory(house.root) as db:
-        here = [reading.diff(db, "work"), reading.diff(db, "work", "code", 1)]
+        here = [reading.diff(db, "job"), reading.diff(db, "job", "code", 1)]
     with export.opened(exported) as found, reading.open_directory(found.root) as db:
-        there = [reading.diff(db, "work"), reading.diff(db, "work", "code", 1)]
+        there = [reading.diff(db, "job"), reading.diff(db, "job", "code", 1)]
     assert there == here
     assert "+new" in here[0].patch
-    assert here[0].right.startswith("branch smithers/work")
+    assert here[0].right.startswith("branch smithers/job")
 
 
 WRITING = ("cancel", "resume", "approve", "retry", "gc", "up", "land", "export", "doctor", "view")
@@ -103,13 +103,13 @@ def test_looking_leaves_nothing_behind(view, exported, tmp_path, monkeypatch):
     assert list(temp.iterdir()) == []
     assert exported.read_bytes() == before
     assert "SMITHERS_DIR" not in os.environ
-    assert [path.name for path in exported.parent.iterdir()] == ["work.zip"]
+    assert [path.name for path in exported.parent.iterdir()] == ["job.zip"]
 
 
 def test_only_the_run_and_what_it_changed_leaves_the_house(house, exported):
     house.run("kept-private", in_place=True)
     exported.unlink()
-    export.export(house.root, "work", exported, actor="x")
+    export.export(house.root, "job", exported, actor="x")
     with zipfile.ZipFile(exported) as archive:
         names = set(archive.namelist())
         whole = b"".join(archive.read(name) for name in names)
@@ -136,21 +136,21 @@ def test_a_run_that_still_goes_on_can_be_exported(house, tmp_path):
 
 
 def test_a_run_outside_git_has_no_diff_and_everything_else(house, tmp_path):
-    house.run("work", in_place=True)
+    house.run("job", in_place=True)
     (house.root / ".git").rename(tmp_path / "no-git")
-    done = export.export(house.root, "work", tmp_path / "work.zip", actor="x")
+    done = export.export(house.root, "job", tmp_path / "job.zip", actor="x")
     with export.opened(done.path) as found, reading.open_directory(found.root) as db:
-        assert reading.run(db, "work").steps[0].key == "code"
-        assert reading.diff(db, "work").note
+        assert reading.run(db, "job").steps[0].key == "code"
+        assert reading.diff(db, "job").note
     (tmp_path / "no-git").rename(house.root / ".git")
 
 
 def test_no_file_is_overwritten_and_nothing_half_stays(house, tmp_path):
-    house.run("work")
+    house.run("job")
     target = tmp_path / "there"
     target.write_text("mine")
     with pytest.raises(Refused, match="is there already"):
-        export.export(house.root, "work", target, actor="x")
+        export.export(house.root, "job", target, actor="x")
     with pytest.raises(Refused, match="is there already"):
         backup.backup(house.root, target)
     assert target.read_text() == "mine"
@@ -173,7 +173,7 @@ HARM = {
 
 
 def _about(**more):
-    about = {"format": 1, "run": "work", "tip": "", "exported_at": "2026"}
+    about = {"format": 1, "run": "job", "tip": "", "exported_at": "2026"}
     return json.dumps({**about, **more}).encode()
 
 
@@ -224,14 +224,14 @@ def hook(event, args):
         print("OPENED", args[0], file=sys.stderr)
 sys.addaudithook(hook)
 from smithers.cli.app import main
-for words in (["backup"], ["backup", "b.db"], ["export", "work", "w.zip"], ["view", "w.zip"], ["view", "w.zip", "diff"],
+for words in (["backup"], ["backup", "b.db"], ["export", "job", "w.zip"], ["view", "w.zip"], ["view", "w.zip", "diff"],
               ["doctor", "--fix", "--verify"], ["gc", "--older-than", "0", "--yes", "--including-unlanded"]):
     main(words)
 """
 
 
 def test_nothing_but_sqlite_opens_the_three_files(house):
-    house.run("work", files={"new.txt": "n\n"})
+    house.run("job", files={"new.txt": "n\n"})
     done = subprocess.run(
         [sys.executable, "-c", GUARD], cwd=house.root, capture_output=True, text=True, check=True
     )
@@ -240,8 +240,8 @@ def test_nothing_but_sqlite_opens_the_three_files(house):
 
 
 def test_any_two_commits_of_a_pack_compare_as_in_the_repository(house, tmp_path):
-    house.run("work", files={"a.txt": "1\n", "dir.txt": "2\n"})
-    house.git("checkout", "-q", "smithers/work^{commit}")
+    house.run("job", files={"a.txt": "1\n", "dir.txt": "2\n"})
+    house.git("checkout", "-q", "smithers/job^{commit}")
     base = house.git("rev-parse", "main")
     (house.root / "deep").mkdir()
     commits = [house.git("rev-parse", "HEAD")]

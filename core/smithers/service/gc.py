@@ -184,6 +184,8 @@ def _remove(place: Place, store: Store, case: Case, actor: str) -> bool:
                 raise _Stays("it has changed meanwhile", fits=True)
         elif there:
             raise _Stays("a run was just started under that name", fits=True)
+        elif not _lies_about(place, case.name):
+            return False
         tip = clearing.tip(place.repo, case.name) if place.repo else ""
         path = place.worktree(case.name)
         if place.repo is not None:
@@ -197,6 +199,13 @@ def _remove(place: Place, store: Store, case: Case, actor: str) -> bool:
         if case.run is not None:
             pruning.erase(store, case.run)
         return True
+
+
+def _lies_about(place: Place, name: str) -> bool:
+    """Something of that name is still there; a lock alone is nothing."""
+    if any(os.path.lexists(path) for path in (place.worktree(name), *place.folders(name))):
+        return True
+    return place.repo is not None and name in clearing.names(place.repo)
 
 
 def _finish_worktrees(state: Path) -> None:

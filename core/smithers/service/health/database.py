@@ -9,10 +9,10 @@ from pathlib import Path
 from smithers.errors import SmithersError, StoreError
 from smithers.service import backup, locate
 from smithers.service.directory import Directory, open_directory
-from smithers.service.health.finding import FIX, Finding
+from smithers.service.health.finding import FIX, Finding, some
 from smithers.service.safe import line
-from smithers.store import queries, upkeep
-from smithers.store.database import CHECKPOINT_BYTES, VERSION, Store
+from smithers.store import locking, queries, upkeep
+from smithers.store.database import CHECKPOINT_BYTES, NAME, VERSION, Store
 
 _LONG_LOG = 4 * CHECKPOINT_BYTES
 
@@ -50,9 +50,18 @@ def journal(db: Directory) -> Iterator[Finding]:
 def log(db: Directory, *, longest: int = _LONG_LOG) -> Iterator[Finding]:
     """A write-ahead log that grows, since somebody reads at one stretch; `longest` in bytes."""
     size = upkeep.log_bytes(db.state)
-    if size > longest:
-        detail = line(f"the write-ahead log has {size // 2**20:,} MB: something reads all the time")
-        yield Finding("log", "warning", detail, FIX, lambda: _with_store(db, "log"))
+    if size <= longest:
+        return
+    said = f"the write-ahead log has {size // 2**20:,} MB"
+    readers = locking.readers(db.state / NAME)
+    if readers:
+        pids = some([str(pid) for pid in readers])
+        detail = line(
+            f"{said}: process {pids} reads at one stretch and keeps it from being emptied"
+        )
+        yield Finding("log", "warning", detail, f"kill {readers[0]}, then {FIX}")
+    else:
+        yield Finding("log", "warning", line(said), FIX, lambda: _with_store(db, "log"))
 
 
 def _with_store(db: Directory, what: str) -> None:
