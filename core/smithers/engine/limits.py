@@ -88,15 +88,13 @@ class _Guard:
 
     def wait(self) -> None:
         """Look again as soon as a limit could be reached, and now and then before."""
-        ends = []
+        self._looked = now = self._clock.monotonic()
+        pause = LOOK_SECONDS
         if self._timeout is not None:
-            ends.append(self._began + self._timeout)
+            pause = min(pause, self._began + self._timeout - now)
         if self._stall is not None:
-            ends.append(self._pulse.last + self._stall)
-        if not ends:
-            return
-        self._looked = self._clock.monotonic()
-        self._pause = min(max(min(ends) - self._looked, 0.0), LOOK_SECONDS)
+            pause = min(pause, self._pulse.last + self._stall - now)
+        self._pause = max(pause, 0.0)
         self._handle = asyncio.get_running_loop().call_later(self._pause, self._look)
 
     def _look(self) -> None:

@@ -14,6 +14,8 @@ _RESERVE = (4 * 1024 * 1024, 16)
 _KEPT_FREE = (200 * 1024 * 1024, 20)
 """Bytes; of a small file system no more than this part."""
 AGAIN_SECONDS = 5.0
+LOOK_SECONDS = 0.2
+"""For so long what was seen is taken to hold: to ask for each step would cost too much."""
 WHY = "disk full"
 
 
@@ -30,13 +32,14 @@ class Room:
         self._places = tuple(devices.values())
         self._clock = clock
         self._full = False
-        self._lacks = False
+        self._why = ""
         self._look_at = 0.0
         self._reserved()
 
     def ran_out(self) -> bool:
         """Something could not be written. Whether there was a reserve, which now is free."""
-        self._full = self._lacks = True
+        self._full = True
+        self._why = f"{WHY}: nothing new starts before there is room for {self._state}"
         self._look_at = self._clock.monotonic() + AGAIN_SECONDS
         try:
             (self._state / RESERVE).unlink()
@@ -46,18 +49,17 @@ class Room:
 
     def lack(self) -> str:
         """Why nothing new may start now, or nothing."""
-        if self._full and self._clock.monotonic() >= self._look_at:
-            self._look_at = self._clock.monotonic() + AGAIN_SECONDS
-            self._full = not self._reserved()
-        why = f"{WHY}: nothing new starts before there is room for {self._state}"
-        if not self._full:
-            why = next(filter(None, map(_too_little, self._places)), "")
-        self._lacks = bool(why)
-        return why
+        now = self._clock.monotonic()
+        if now >= self._look_at:
+            self._full = self._full and not self._reserved()
+            if not self._full:
+                self._why = next(filter(None, map(_too_little, self._places)), "")
+            self._look_at = now + (AGAIN_SECONDS if self._why else LOOK_SECONDS)
+        return self._why
 
     def next_look(self) -> float | None:
         """Seconds after which there may be room again, if there was none."""
-        return AGAIN_SECONDS if self._lacks else None
+        return AGAIN_SECONDS if self._why else None
 
     def full(self) -> bool:
         """Whether things fail here for want of room."""

@@ -18,6 +18,7 @@ from smithers.store.database import Store
 from smithers.store.settle import cancel_steps
 
 LEASE_MS = 15_000
+_HELD = "SELECT 1 FROM leases WHERE run = ? AND fence = ? AND held = 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +153,13 @@ class Drive:
             raise self._lost()
 
     def check(self) -> None:
-        """See that the lease is still ours; inside a write transaction it stays so."""
-        row = self._store.all(
-            "SELECT 1 FROM leases WHERE run = ? AND fence = ? AND held = 1",
-            (self._seq, self.lease.fence),
-        )
-        if not row:
+        """See that the lease is still ours, by a look alone."""
+        if not self._store.all(_HELD, (self._seq, self.lease.fence)):
+            raise self._lost()
+
+    def _check_fence(self, db: sqlite3.Connection) -> None:
+        """Inside a write transaction to look is enough: nobody else can claim before it ends."""
+        if db.execute(_HELD, (self._seq, self.lease.fence)).fetchone() is None:
             raise self._lost()
 
     def _lost(self) -> LeaseLost:
@@ -173,7 +175,7 @@ class Drive:
         Returns False, with nothing written, when it is not: something came from outside meanwhile.
         """
         with self._store.write() as db:
-            self.check()
+            self._check_fence(db)
             if release_at is not None:
                 (rev,) = db.execute("SELECT rev FROM runs WHERE seq = ?", (self._seq,)).fetchone()
                 if rev != release_at:
@@ -200,7 +202,7 @@ class Drive:
     ) -> None:
         """Gates that ask again, in a frame of their own that changes nothing else."""
         with self._store.write() as db:
-            self.check()
+            self._check_fence(db)
             self._write_facts(db, Transition("", gates=gates, snapshots=snapshots), now)
             db.execute(
                 "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
