@@ -29,9 +29,9 @@ def role_of(line: LogLine) -> str:
 
 def in_place(after: int, room: int, lines: Sequence[LogLine]) -> Sequence[LogLine]:
     """Each of up to `room` lines at the place of its number: of a long log some are not kept."""
-    last = min(lines[-1].n, after + room) if lines else after
-    if last - after == len(lines):
+    if not lines or lines[-1].n == after + len(lines):
         return lines
+    last = min(lines[-1].n, after + room)
     kept = {line.n: line for line in lines}
     gone = lines[0]._replace(stream=own("engine"), kind=own("notice"), text=own("not kept"))
     return [kept.get(n) or gone._replace(n=n) for n in range(after + 1, last + 1)]

@@ -26,6 +26,7 @@ from tests.process.leftovers import all_tricks, living, memory, nasty, noted, su
 from tests.running import ACTOR, Workshop, until
 
 IN_TIME = 6.0  # seconds
+LIMIT = 1.0  # seconds: a time limit that is meant to be reached
 
 
 @dataclass
@@ -40,8 +41,8 @@ class Tally:
     def report(self) -> str:
         return (
             f"{self.runs} runs, {self.kills} kills, {self.processes} processes, "
-            f"{len(self.survivors)} survivors; gone after {self.slowest:.2f} s at the latest; "
-            f"an engine had {self.peak:.0f} MB at most"
+            f"{len(self.survivors)} survivors; gone after {self.slowest:.2f} s at the latest"
+            + (f"; an engine had {self.peak:.0f} MB at most" if self.peak else "")
         )
 
 
@@ -75,15 +76,23 @@ def start(shop: Workshop, name: str, ending: str, tricks: tuple[str, ...], *, ag
         "Task('nasty', agent='coder', prompt='x', retries=0" if agent else "Check('nasty', COMMAND"
     )
     step = step.replace("COMMAND", repr(command))
-    limit = ", timeout=1" if ending == "late" else ""
+    limit = f", timeout={LIMIT:g}" if ending == "late" else ""
     flow = shop.flow(f"return {step}{limit})", name=name)
     shop.up(flow, run=name, agents={"coder": f"command:{command}"})
 
 
 def gone(shop: Workshop, name: str, tally: Tally, since: float) -> None:
-    """Count who is left of a run that has ended or stands still, `since` it was told to."""
-    until(lambda: not living(noted(shop.out, name)) or time.monotonic() - since > IN_TIME)
+    """See who is left of an attempt that was told `since` to end, or whose engine was."""
+
+    def none() -> bool:
+        return not living(noted(shop.out, name)) and not survivors(shop, name, name)
+
+    until(lambda: none() or time.monotonic() - since > IN_TIME)
     tally.slowest = max(tally.slowest, time.monotonic() - since)
+
+
+def count(shop: Workshop, name: str, tally: Tally) -> None:
+    """Of a run that has ended or stands still nobody may be left."""
     tally.processes += len(noted(shop.out, name))
     tally.survivors += survivors(shop, name, name)
 
@@ -100,16 +109,16 @@ def one_run(shop: Workshop, number: int, tally: Tally, chance: random.Random) ->
         tally.kills += 1
         since = time.monotonic()
         if chance.random() < 0.3 and strike_agent(shop, name):
-            shop.until_ended(name)
             break
         shop.kill_engine(name)
         if chance.random() < 0.5:
             control.cancel(shop.root, name, actor=ACTOR)
-            shop.until_ended(name)
             break
         resume(shop, name, tally)
         tally.slowest = max(tally.slowest, time.monotonic() - since)
     gone(shop, name, tally, since)
+    shop.until_ended(name)
+    count(shop, name, tally)
 
 
 def resume(shop: Workshop, name: str, tally: Tally) -> None:
@@ -163,16 +172,21 @@ def one_case(
             control.cancel(shop.root, name, actor=ACTOR)
         case "pause":
             control.pause(shop.root, name, now=True, actor=ACTOR)
-            shop.until_status(RunStatus.PAUSED, run=name)
         case "resume" | "dead cancel":
             shop.kill_engine(name)
             tally.kills += 1
             if ending == "resume":
                 resume(shop, name, tally)
+                since = time.monotonic()
             control.cancel(shop.root, name, actor=ACTOR)
-    if ending != "pause":
-        shop.until_ended(name)
+        case "time limit":
+            since += LIMIT
     gone(shop, name, tally, since)
+    if ending == "pause":
+        shop.until_status(RunStatus.PAUSED, run=name)
+    else:
+        shop.until_ended(name)
+    count(shop, name, tally)
 
 
 def main() -> int:

@@ -10,11 +10,19 @@ from pathlib import Path
 import pytest
 
 from smithers.clock import SYSTEM
-from smithers.process import spawn, sweep, table
+from smithers.process import cgroup, spawn, sweep, table
 from smithers.process.marks import Mark
 from smithers.process.table import Entry
+from tests.process.leftovers import living, nasty, noted
+from tests.running import until
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the second mark is a Linux limit")
+
+
+@pytest.fixture(autouse=True)
+def without_cgroup(monkeypatch):
+    """What the marks alone can do."""
+    monkeypatch.setattr(cgroup, "home", lambda: None)
 
 
 @pytest.fixture
@@ -108,6 +116,16 @@ def test_a_process_that_forks_while_it_is_swept_does_not_get_away(start, mark):
     assert sweep.find({mark.token}) == set()
 
 
+@linux
+def test_who_is_never_the_same_process_for_long_does_not_get_away(start, mark, tmp_path):
+    for number in range(5):
+        name = f"chain{number}"
+        start(f"exec {nasty(tmp_path, name, 'stay', ['chain'])} >/dev/null")
+        until(lambda name=name: len(noted(tmp_path, name)) > 5)
+        assert sweep.sweep({mark.token}) == []
+        assert living(noted(tmp_path, name)) == []
+
+
 def test_the_sweeper_its_parents_and_its_session_are_spared(mark):
     code = (
         "import os, sys; from smithers.process.sweep import sweep;"
@@ -182,6 +200,7 @@ assert table.read(orphan) is None, "reaped"
 assert shell.wait() == 0, "left to its owner"
 os.waitid(os.P_PID, plain.pid, os.WEXITED | os.WNOWAIT)
 assert plain.wait() == 0
+sweep.sweep({77})
 print("good")
 """
     done = subprocess.run(

@@ -69,7 +69,7 @@ class AttemptLog:
             if self._size and self._size + len(line) > self._part_bytes:
                 self._next_part()
             if self._lost:
-                lost = f"{self._lost} lines are missing here: they could not be written"
+                lost = f"lines that could not be written here: {self._lost}"
                 self._append(self._line("engine", "notice", lost))
                 self._lost = 0
             self._append(line)

@@ -87,11 +87,13 @@ def _catch(tokens: Collection[int]) -> Caught:
         settled = True
         for pid in sorted(set(table.pids()) - known, reverse=True):
             known.add(pid)
-            carries = not table.tokens(pid).isdisjoint(tokens)
+            if table.tokens(pid).isdisjoint(tokens):
+                settled = settled and table.exists(pid)
+                continue
             entry = table.read(pid)
             if entry is None:
                 settled = False
-            elif carries and entry.session != own and pid not in line:
+            elif entry.session != own and pid not in line:
                 settled = False
                 _stop(entry, caught)
         if settled and not _follow(caught):

@@ -33,6 +33,7 @@ def examine(root: Path, *, actor: str, verify: bool = False) -> Iterator[Finding
         yield from database.log(db)
         yield from runs.engines(db)
         yield from runs.leftovers(db)
+        yield runs.containment()
         yield from remains.strays(db, actor)
         yield from remains.repository(db)
         if verify:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from smithers.engine import checker
 from smithers.model.run import RunStatus
-from smithers.process import sweep, table
+from smithers.process import cgroup, sweep, table
+from smithers.process.cgroup import Containment
 from smithers.process.identity import Life
 from smithers.service.directory import Directory
 from smithers.service.health.finding import FIX, Finding, some
@@ -52,6 +53,16 @@ def leftovers(db: Directory) -> Iterator[Finding]:
         run, step = next(iter(left.values()))
         detail = line(f"{some(pids)} outlived their attempt, such as of {run}/{step}")
         yield Finding("processes", "warning", detail, FIX, lambda: _end(list(left)))
+
+
+def containment() -> Finding:
+    """What holds processes of attempts together, and what could get away from it."""
+    held = {
+        Containment.CGROUP: "each attempt has its own cgroup: what it starts cannot get away",
+        Containment.LIMIT: "by environment and limit: an orphan that washed off both gets away",
+        Containment.ENVIRONMENT: "by environment: an orphan that washed it off gets away",
+    }
+    return Finding("containment", "ok", line(held[cgroup.containment()]))
 
 
 def _end(tokens: list[int]) -> None:
