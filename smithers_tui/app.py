@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,7 +26,7 @@ from smithers_tui.screens.place import PlaceScreen
 from smithers_tui.screens.run import RunScreen
 from smithers_tui.screens.runs import RunsScreen
 from smithers_tui.theme import FORGE
-from smithers_tui.verbs import Verb, perform
+from smithers_tui.verbs import Verb, bring_back, perform
 
 TICK = 1.0
 """Seconds between repaints of ages."""
@@ -49,7 +50,9 @@ class SmithersApp(App[int]):
         screen: str = "runs",
         run: str = "",
         now: Callable[[], int] = SYSTEM.now,
+        keep: bool = False,
     ) -> None:
+        """`keep`: bring back runs that lost their engine, as whoever stays with them does."""
         super().__init__()
         self.title = "smithers"
         self.root = root
@@ -59,6 +62,9 @@ class SmithersApp(App[int]):
         self.said: Said | None = None
         self.feed = Feed(root, SYSTEM, self.post_message)
         self._now = now
+        self._keep = keep
+        self._hopeless: set[str] = set()
+        """Runs whose engine did not come up: left to a person."""
         self._first = (screen, run)
         self.colour = not self.no_color
         if self.colour:
@@ -124,8 +130,15 @@ class SmithersApp(App[int]):
             self.place.overview_changed()
 
     def _tick(self) -> None:
+        if self._keep and self.overview.lost and not self._reviving():
+            runs = [row.id for row in self.overview.lost if row.id not in self._hopeless]
+            work = partial(bring_back, self.root, runs, self._hopeless)
+            self.run_worker(work, thread=True, exit_on_error=False, group="revive")
         if self.place is not None and self.place.ready:
             self.place.tick()
+
+    def _reviving(self) -> bool:
+        return any(each.group == "revive" and not each.is_finished for each in self.workers)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A reader that fell over is said to have: what is shown is not true any more."""

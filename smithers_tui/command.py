@@ -19,7 +19,7 @@ def run(root: Path, *, screen: str = "runs", run: str | None = None) -> int:
     # Textual takes a quarter of a second to import, and a refusal needs none of it.
     from smithers_tui.app import SmithersApp  # noqa: PLC0415
 
-    app = SmithersApp(root, screen=screen, run=run or "")
+    app = SmithersApp(root, screen=screen, run=run or "", keep=True)
     app.run()
     summary = app.overview.summary
     if summary is not None and summary.running:

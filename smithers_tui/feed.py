@@ -44,8 +44,8 @@ from smithers_tui.messages import (
 
 POLL = 0.2
 """Seconds between looks for news."""
-LIVENESS = 1.0
-"""Seconds after which everything watched is asked again, news or not."""
+LIVENESS = 0.7
+"""Seconds after which everything watched is asked again, news or not: a death is seen in one."""
 
 
 class Question(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,17 @@ def _perform(verb: Verb, root: Path, actor: str) -> str:
             )
             word = "approved" if answer is Answer.APPROVE else "denied"
             return f"{word} {gate} of {run}"
+
+
+def bring_back(root: Path, runs: Sequence[Safe], hopeless: set[str]) -> None:
+    """Start engines for runs that have none. One that does not come up is noted as hopeless."""
+    from smithers.service import control  # noqa: PLC0415
+
+    for run in runs:
+        try:
+            control.ensure_engine(root, run)
+        except (SmithersError, OSError):
+            hopeless.add(run)
 
 
 def me() -> str:
