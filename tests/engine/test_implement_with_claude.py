@@ -127,3 +127,24 @@ def test_after_a_kill_it_goes_on_in_the_same_conversation(project, monkeypatch):
     assert first.session == second.session
     assert "I add the greeting." in str(model.requests[2]["messages"])
     assert "You were interrupted" in str(model.requests[2]["messages"])
+
+
+def test_a_message_reaches_the_same_conversation_before_the_answer_counts(project, monkeypatch):
+    hanging = threading.Event()
+    heeded = {"json": {"summary": "Added a friendly greeting.", "files": ["hello.txt"]}}
+    with FakeModel([WRITE, {**CHANGE, "hang": hanging}, heeded, SIGNED_OFF]) as model:
+        run = _start(project, model, monkeypatch)
+        _until(lambda: len(model.requests) == 2, "claude never asked again")
+        words = "Make it a friendly one"
+        control.message(project, run, "build[1]/code", words, actor="person:ann")
+        hanging.set()
+        view = _settled(project, run)
+    assert view.row.status is RunStatus.WAITING, (view.error, view.row.status_reason)
+    told = str(model.requests[2]["messages"])
+    assert "I add the greeting." in told, "the conversation is the same"
+    assert f"Message from ann, a person whom you work for:\\n> {words}" in told
+    code = next(step for step in view.steps if step.key == "build[1]/code")
+    assert [(each.text, each.attempt) for each in code.messages] == [(words, 1)]
+    with reading.open_directory(project) as db:
+        assert reading.output(db, run, "build[1]/code") == heeded["json"]
+    assert model.strays == []

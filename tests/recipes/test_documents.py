@@ -26,6 +26,9 @@ PAGES = [
         "docs/architecture.md",
         "docs/authoring.md",
         "docs/driving.md",
+        "docs/housekeeping.md",
+        "docs/processes.md",
+        "docs/supervise.md",
     )
 ]
 SKILL = Path(install.__file__).parent / "SKILL.md"

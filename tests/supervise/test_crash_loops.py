@@ -117,7 +117,7 @@ def test_the_gate_says_what_the_engine_said_last_and_ends_what_it_left(
     workshop.approve()
     assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
     assert workshop.attempts() == {"work": ["interrupted", "succeeded"]}
-    assert supervised.said() == [("r", "asked")]
+    until(lambda: supervised.said() == [("r", "asked")], tell=supervised.words)
 
 
 def test_approved_it_is_counted_anew(workshop: Workshop, store: Store) -> None:

@@ -33,6 +33,13 @@ def killed_inside(workshop: Workshop, name: str = "work", run: str = "r") -> Non
     workshop.kill_engine(run)
 
 
+def parked(workshop: Workshop) -> None:
+    """A run that waits at a gate, and whose engine is gone."""
+    workshop.up(workshop.flow(GATE))
+    workshop.until_status(RunStatus.WAITING)
+    workshop.until_no_engine()
+
+
 def test_a_run_whose_engine_was_killed_is_brought_back_once(
     workshop: Workshop, supervised: Supervised
 ) -> None:
@@ -46,7 +53,7 @@ def test_a_run_whose_engine_was_killed_is_brought_back_once(
     workshop.touch("work.go")
     assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
     assert workshop.attempts() == {"work": ["interrupted", "succeeded"]}
-    assert supervised.said() == [("r", "started")]
+    until(lambda: supervised.said() == [("r", "started")], tell=supervised.words)
     assert workshop.lease()[0].fence == 2
 
 
@@ -79,9 +86,7 @@ def test_a_queued_run_is_started(
 def test_a_decision_whose_maker_died_before_the_engine_came_is_dealt_with(
     workshop: Workshop, supervised: Supervised, store: Store
 ) -> None:
-    workshop.up(workshop.flow(GATE))
-    workshop.until_status(RunStatus.WAITING)
-    workshop.until_no_engine()
+    parked(workshop)
     supervised.begin()
     (gate,) = runs.gates_of(store, "r")
     decision = Decision(gate.id, Answer.APPROVE, ACTOR, "app", "", gate.digest, SYSTEM.now())
@@ -93,9 +98,7 @@ def test_a_decision_whose_maker_died_before_the_engine_came_is_dealt_with(
 def test_a_parked_run_whose_time_has_come_is_taken_up_once(
     workshop: Workshop, supervised: Supervised, store: Store
 ) -> None:
-    workshop.up(workshop.flow(GATE))
-    workshop.until_status(RunStatus.WAITING)
-    workshop.until_no_engine()
+    parked(workshop)
     supervised.begin()
     with store.write() as db:
         db.execute("UPDATE runs SET wake_at = ?", (SYSTEM.now() + 300,))
@@ -133,7 +136,7 @@ def test_what_somebody_paused_or_cancelled_is_left_alone(
     workshop.touch("work.go")
     supervised.begin()
     workshop.until_ended()
-    assert supervised.said() == [("r", "started")]
+    until(lambda: supervised.said() == [("r", "started")], tell=supervised.words)
     assert {workshop.lease(run)[0].fence for run in (*asked, "parked")} == {1}
     assert not any(workshop.engine_lives(run) for run in asked)
     workshop.touch("pausing.go")

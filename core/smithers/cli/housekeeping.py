@@ -53,9 +53,7 @@ def commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         "write a run into one file that can be looked into anywhere",
         example="smithers export @last crash.smithers.zip",
     )
-    export.add_argument(
-        "run", metavar="RUN", help="id of a run, a unique beginning of it, or @last"
-    )
+    export.add_argument("run", metavar="RUN", help=values.RUN)
     export.add_argument("file", nargs="?", metavar="FILE", help="default: RUN.smithers.zip")
     view = add(
         "view",

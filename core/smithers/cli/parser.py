@@ -13,7 +13,6 @@ from smithers.errors import UsageError
 _INTRO = "Durable runs of coding agents. Without a command: the terminal app, or a short status."
 _EXITS = """exit codes: 0 done (a run: succeeded), 1 failed, 2 bad arguments, 3 waits for someone or
 something, 4 cancelled, 5 refused, 124 `wait` ran out of time, 130 interrupted by Ctrl-C"""
-_RUN = "id of a run, a unique beginning of it, or @last"
 _STEP = "key of a step, such as build[2]/review"
 _WIDTH = min(screen_width() - 2, 98)
 
@@ -115,7 +114,9 @@ def _runs(add: Add) -> None:
         "wait until a run needs someone or has finished",
         example="smithers wait @last --until needs-me,finished --timeout 10m",
     )
-    wait.add_argument("runs", nargs="+", metavar="RUN", help=f"{_RUN}; several: the first to be so")
+    wait.add_argument(
+        "runs", nargs="+", metavar="RUN", help=f"{values.RUN}; several: the first to be so"
+    )
     wait.add_argument(
         "--until",
         type=values.until,
@@ -308,7 +309,7 @@ def _setup(add: Add) -> None:
     demo.add_argument("--yes", action="store_true", help="approve at the gate, as agent:demo")
     demo.add_argument("--crash", action="store_true", help="kill the engine half-way, and resume")
     tui = add("tui", "home:tui", "open the terminal app", example="smithers tui @last")
-    tui.add_argument("run", nargs="?", metavar="RUN", help=_RUN)
+    tui.add_argument("run", nargs="?", metavar="RUN", help=values.RUN)
 
 
 def _supervision(add: Add) -> None:
@@ -331,7 +332,7 @@ def _supervision(add: Add) -> None:
 
 def _on_run(add: Add, name: str, handler: str, summary: str, *, example: str) -> Parser:
     command = add(name, handler, summary, example=example)
-    command.add_argument("run", metavar="RUN", help=_RUN)
+    command.add_argument("run", metavar="RUN", help=values.RUN)
     return command
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 
+RUN = "id of a run, a unique beginning of it, or @last"
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -11,7 +11,6 @@ import json
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -32,6 +31,7 @@ from smithers.model.step import JSON, Attempt, AttemptStatus, Output, PlanStep, 
 from smithers.process import child, sweep
 from smithers.process.marks import Mark
 from smithers.schedule.retry import rate_limited_until, retry_at
+from smithers.store.database import Store
 from smithers.store.drive import SnapshotRow
 
 TAIL_CHARACTERS = 8000
@@ -69,13 +69,14 @@ class Attempts:
     """What all attempts of one run share."""
 
     def __init__(
-        self, run: Run, config: Config, workspace: Workspace, state: Path, clock: Clock
+        self, run: Run, config: Config, workspace: Workspace, store: Store, clock: Clock
     ) -> None:
         self.run = run
         self.config = config
         self.workspace = workspace
         self.clock = clock
-        self._state = state
+        self._store = store
+        state = store.path.parent
         self._logs = state / "logs" / run.id
         self._scratch = state / "scratch" / run.id
 
@@ -276,7 +277,7 @@ class Attempts:
             leaf=leaf,
             attempt=attempt,
             undone=undone,
-            mail=Mailbox(self._state, self.run.id, attempt, self.clock),
+            mail=Mailbox(self._store, self.run.id, attempt, self.clock),
             log=log,
             clock=self.clock,
         )

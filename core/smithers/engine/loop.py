@@ -208,7 +208,7 @@ class Loop:
         self._cap = self._config.limits.concurrency
         self._workspace.run = facts.run
         self._attempts = Attempts(
-            facts.run, self._config, self._workspace, self._store.path.parent, self._clock
+            facts.run, self._config, self._workspace, self._store, self._clock
         )
         self._budget.load(self._store, facts.run.id, facts.run.budget)
         asked = ask_again(facts, self._workspace, self._clock)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from pathlib import Path
 from typing import TypeVar
 
 from smithers.clock import Clock
-from smithers.errors import StoreError, StoreGone, StoreTooNew
+from smithers.errors import StoreError, StoreGone
 from smithers.model.step import Attempt
 from smithers.process.identity import me
 from smithers.store import messages
@@ -27,21 +25,21 @@ AGAIN_SECONDS = 0.2
 
 
 class Mailbox:
-    """The messages of one attempt's step. Opens the store for each look: a turn takes longer."""
+    """The messages of one attempt's step."""
 
-    def __init__(self, state: Path, run: str, attempt: Attempt, clock: Clock) -> None:
-        self._state = state
+    def __init__(self, store: Store, run: str, attempt: Attempt, clock: Clock) -> None:
+        self._store = store
         self._run = run
         self._attempt = attempt
         self._clock = clock
 
     async def opening(self) -> list[Message]:
         """All that was left for the step. Raises LeaseLost."""
-        return await self._patiently(lambda store: self._deliver(store, afresh=True))
+        return await self._patiently(lambda: self._deliver(afresh=True))
 
     async def waiting(self) -> list[Message]:
         """What has come since. Raises LeaseLost."""
-        return await self._patiently(lambda store: self._deliver(store, afresh=False))
+        return await self._patiently(lambda: self._deliver(afresh=False))
 
     async def waiting_or_shut(self) -> list[Message]:
         """The same; where nothing has come, nothing can any more. Raises LeaseLost."""
@@ -52,20 +50,19 @@ class Mailbox:
             if await self._patiently(self._shut):
                 return []
 
-    def _deliver(self, store: Store, *, afresh: bool) -> list[Message]:
+    def _deliver(self, *, afresh: bool) -> list[Message]:
         return messages.deliver(
-            store, self._run, self._attempt, me(), now=self._clock.now(), afresh=afresh
+            self._store, self._run, self._attempt, me(), now=self._clock.now(), afresh=afresh
         )
 
-    def _shut(self, store: Store) -> bool:
-        return messages.shut(store, self._run, self._attempt, me(), now=self._clock.now())
+    def _shut(self) -> bool:
+        return messages.shut(self._store, self._run, self._attempt, me(), now=self._clock.now())
 
-    async def _patiently(self, ask: Callable[[Store], T]) -> T:
+    async def _patiently(self, ask: Callable[[], T]) -> T:
         while True:
             try:
-                with closing(Store(self._state)) as store:
-                    return ask(store)
-            except (StoreGone, StoreTooNew):
+                return ask()
+            except StoreGone:
                 raise
             except StoreError:
                 # Others hold the writer, or the disk is full: an answer waits, and is not lost.
