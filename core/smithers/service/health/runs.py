@@ -83,4 +83,5 @@ def verify(db: Directory) -> Iterator[Finding]:
             detail = line(f"{some(found)}")
             yield Finding(f"run {run}", "failed", detail, f"smithers export {run}, and report it")
     if not wrong:
-        yield Finding("records", "ok", line(f"{len(rows)} runs follow from their facts"))
+        said = "1 run follows" if len(rows) == 1 else f"{len(rows)} runs follow"
+        yield Finding("records", "ok", line(f"{said} from the facts"))
