@@ -59,6 +59,8 @@ _REASONS = {
     "paused": Mark("‖", "paused", "warn"),
     "interrupted": Mark("~", "interrupted", "warn"),
     "queued": Mark("○", "queued", "dim"),
+    "blocked": Mark("!", "blocked", "warn"),
+    "edited": Mark("±", "edited", "dim"),
 }
 
 

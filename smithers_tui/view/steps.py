@@ -148,7 +148,7 @@ def reason(waiting: Waiting) -> tuple[Span, Safe]:
     """Sign and words for one thing that a run waits for."""
     mark = of_reason(waiting.kind)
     words: str = waiting.text or mark.word
-    if waiting.kind in {"failed", "timer"} and waiting.step:
+    if waiting.kind in {"failed", "timer", "blocked", "edited"} and waiting.step:
         words = f"{waiting.step}: {words}"
     elif waiting.kind in {"paused", "interrupted", "running"}:
         words = f"{mark.word}: {words}" if waiting.text else mark.word

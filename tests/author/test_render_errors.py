@@ -288,7 +288,7 @@ def test_a_kept_output_that_fits_the_model_no_more():
 
     said = error(body, source)
     assert said.startswith(at(body, "ctx.get"))
-    assert "the kept output of review no longer fits Verdict: Field required" in said
+    assert "the kept output of review no longer fits Verdict: feedback: Field required" in said
     assert "kept: the output as it was recorded" in said
 
 

@@ -26,6 +26,7 @@ PAGES = [
         "docs/architecture.md",
         "docs/authoring.md",
         "docs/driving.md",
+        "docs/edits.md",
         "docs/housekeeping.md",
         "docs/processes.md",
         "docs/supervise.md",

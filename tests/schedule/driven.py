@@ -96,12 +96,12 @@ class Memory:
         for key, row in decision.placed.items():
             self.rows[key] = row
             self.states.setdefault(key, StepState(StepStatus.PENDING))
-        for key in decision.gone:
-            self.rows.pop(key, None)
-            self.states.pop(key, None)
         for key, state in decision.changes.items():
             assert key in self.rows, f"{key} changed and is no row"
             self.states[key] = state
+        for key in decision.gone:
+            self.rows.pop(key, None)
+            self.states.pop(key, None)
         self.run = replace(self.run, status=decision.status, status_reason=decision.reason)
 
     def _outside(self, **values: Any) -> None:
@@ -176,8 +176,8 @@ class Driven:
             title=request.title,
             by=request.by,
             why=request.why,
-            show="",
-            body="",
+            show="text" if request.show else "",
+            body=request.show or "",
             digest="d",
             opened_at=self.now,
         )

@@ -7,12 +7,14 @@ import inspect
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from smithers.errors import RenderError
 
 T = TypeVar("T")
 _HERE = "smithers.author."
+HELD = "held"
+"""Name in a step's spec under which stands why it must not start, however ready it is."""
 
 
 class CheckResult(BaseModel):
@@ -31,6 +33,26 @@ class Decided(BaseModel):
     approved: bool
     actor: str
     note: str
+
+
+class Unfit(RenderError):
+    """A kept output that the model it is read with does not take any more."""
+
+    def __init__(self, key: str, model: type[BaseModel], problem: str, *, at: str) -> None:
+        super().__init__(
+            f"{at}: the kept output of {key} no longer fits {model.__name__}: {problem}",
+            kept="the output as it was recorded",
+            next=f"give what is new in {model.__name__} a default, or put the model back",
+        )
+        self.key = key
+        self.reason = f"the kept output of {key} no longer fits {model.__name__}: {problem}"
+
+
+def problem_of(error: ValidationError) -> str:
+    """The first thing that does not fit, with the field it is about: `files: Field required`."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field}: {first['msg']}" if field else str(first["msg"])
 
 
 def written_at() -> str:

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
-from smithers.author.base import CheckResult, Step, nearest, written_at
+from smithers.author.base import CheckResult, Step, Unfit, nearest, problem_of, written_at
 from smithers.errors import RenderError
 from smithers.model.run import Facts
 from smithers.model.step import JSON, StepState, StepStatus, generic
@@ -42,6 +42,8 @@ class Reads:
         """Keys that were not there, so that a step further out answered in their place."""
         self.unknown: dict[str, str] = {}
         """Ids that no scope has yet, and where they were asked for."""
+        self.unfit: set[str] = set()
+        """Keys whose kept output does not fit the model it was read with."""
 
 
 def scopes(scope: str) -> Iterator[str]:
@@ -64,6 +66,7 @@ class Context(Generic[I_co]):
         iteration: int = 0,
         reads: Reads | None = None,
         own: Collection[str] = (),
+        lenient: bool = False,
     ) -> None:
         self._input = input
         self._source = source
@@ -72,6 +75,8 @@ class Context(Generic[I_co]):
         self._reads = reads or Reads()
         self._own = own
         """Keys that this scope is known to have although nothing stands in the plan yet."""
+        self._lenient = lenient
+        """Kept outputs that do not fit read as if they were not there; which, is noted."""
 
     @property
     def input(self) -> I_co:
@@ -91,7 +96,7 @@ class Context(Generic[I_co]):
     def get(self, step: Step[Any] | str, model: type[BaseModel] | None = None) -> Any:
         """The step's output, or None while there is none. For a red check: what it found."""
         key = self._find(step)
-        return None if key is None else self._value(key, _model(step, model))
+        return None if key is None else self._fitting(key, _model(step, model))
 
     @overload
     def __getitem__(self, step: Step[T]) -> T: ...
@@ -128,7 +133,7 @@ class Context(Generic[I_co]):
         self._reads.keys.add(key)
         if not self._exists(key):
             self._reads.unknown.setdefault(name, written_at())
-        return self._value(key, _model(step, model))
+        return self._fitting(key, _model(step, model))
 
     @overload
     def all(self, step: Step[T]) -> list[T]: ...
@@ -147,13 +152,13 @@ class Context(Generic[I_co]):
                 break
         else:
             self._reads.unknown.setdefault(name, written_at())
-        values = [self._value(key, _model(step, model)) for key in wanted]
+        values = [self._fitting(key, _model(step, model)) for key in wanted]
         return [value for value in values if value is not None]
 
     def passed(self, check: Step[CheckResult] | str) -> bool | None:
         """The answer of a check, or None before it has one."""
         key = self._find(check)
-        found = None if key is None else self._value(key, CheckResult)
+        found = None if key is None else self._fitting(key, CheckResult)
         return found.passed if isinstance(found, CheckResult) else None
 
     def state(self, step: Step[Any] | str) -> StepStatus:
@@ -230,6 +235,15 @@ class Context(Generic[I_co]):
             self._reads.unknown.setdefault(key.rpartition("/")[2], written_at())
         return key in facts.stored
 
+    def _fitting(self, key: str, model: type[BaseModel] | None) -> Any:
+        try:
+            return self._value(key, model)
+        except Unfit:
+            if not self._lenient:
+                raise
+            self._reads.unfit.add(key)
+            return None
+
     def _value(self, key: str, model: type[BaseModel] | None) -> Any:
         facts = self._source.facts
         output = facts.outputs.get(key)
@@ -245,12 +259,7 @@ class Context(Generic[I_co]):
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            raise RenderError(
-                f"{written_at()}: the kept output of {key} no longer fits {model.__name__}: "
-                f"{error.errors()[0]['msg']}",
-                kept="the output as it was recorded",
-                next=f"give the fields of {model.__name__} that came later a default",
-            ) from error
+            raise Unfit(key, model, problem_of(error), at=written_at()) from error
 
     def _ids(self) -> Iterable[str]:
         """All that could have been meant: paths from outside, and ids alone."""

@@ -20,6 +20,7 @@ class Prompt:
         frame = inspect.currentframe()
         caller = frame.f_back if frame else None
         folder = Path(caller.f_code.co_filename).parent if caller else Path()
+        self.file = file
         self.path = folder / file
         self.values = values
 

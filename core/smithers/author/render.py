@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from smithers.author.base import nearest
+from smithers.author import definition
+from smithers.author.base import HELD, nearest
 from smithers.author.context import Context, Reads, Source, scopes
-from smithers.author.prompt import Prompt
 from smithers.author.sight import FIX_ID, refuse_circles, refuse_unknown
 from smithers.author.steps import (
     Approval,
@@ -52,35 +51,33 @@ def render(
     scope: str,
     iteration: int,
     edits: bool,
+    lenient: bool = False,
 ) -> Rendered:
     """Call the author's function for one scope and lay its tree flat.
 
-    Raises RenderError naming file, line and id for whatever the author can get wrong.
+    Raises RenderError naming file, line and id for whatever the author can get wrong; Unfit for a
+    kept output that does not fit, unless `lenient`.
     """
-    rendered = _once(body, input, source, scope=scope, iteration=iteration, edits=edits)
+    context = partial(Context, input, source, scope=scope, iteration=iteration, lenient=lenient)
+    rendered = _once(body, context, source, scope=scope, edits=edits)
     if rendered.reads.outward.intersection(rendered.steps):
         # It read a step further out for want of its own, which it turns out to have.
-        own = rendered.steps
-        rendered = _once(
-            body, input, source, scope=scope, iteration=iteration, edits=edits, own=own
-        )
+        context = partial(context, own=rendered.steps)
+        rendered = _once(body, context, source, scope=scope, edits=edits)
     refuse_unknown(rendered.reads, source, scope=scope, here=rendered.steps)
     return rendered
 
 
 def _once(
     body: Callable[[Context[Any]], Step[Any]],
-    input: BaseModel,
+    context: Callable[..., Context[Any]],
     source: Source,
     *,
     scope: str,
-    iteration: int,
     edits: bool,
-    own: Collection[str] = (),
 ) -> Rendered:
     reads = Reads()
-    context = Context(input, source, scope=scope, iteration=iteration, reads=reads, own=own)
-    tree = guarded(body, context)
+    tree = guarded(body, context(reads=reads))
     flat = _Flattening(Rendered(scope, reads), edits=edits)
     if not isinstance(tree, Step):
         function = _function(body)
@@ -101,7 +98,7 @@ def guarded(function: Callable[[Context[Any]], Any], context: Context[Any]) -> A
         return function(context)
     except SmithersError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RenderError(
             f"{_place(error, function)}: {type(error).__name__}: {error}",
             kept="every finished step",
@@ -114,7 +111,7 @@ def _function(body: Callable[..., Any]) -> Any:
     return getattr(getattr(body, "__self__", body), "function", body)
 
 
-def _place(error: Exception, body: Callable[..., Any]) -> str:
+def _place(error: BaseException, body: Callable[..., Any]) -> str:
     """`file:line` of the last call in the author's own folder, not of a library that it called."""
     code = getattr(_function(body), "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
@@ -216,20 +213,36 @@ class _Flattening:
         for key in needing:
             leaf, step = rendered.authors[key], rendered.steps[key]
             needs = (leaf.needs,) if isinstance(leaf.needs, str | Step) else leaf.needs
-            extra = tuple(self._need(need, leaf, source) for need in needs)
-            after = tuple(dict.fromkeys(step.after + extra))
-            rendered.steps[key] = replace(step, after=after)
+            names = [need if isinstance(need, str) else need.named() for need in needs]
+            vanished = [name for name in names if self._vanished(name, source)]
+            extra = (self._need(name, leaf, source) for name in names if name not in vanished)
+            after = tuple(dict.fromkeys((*step.after, *extra)))
+            spec = step.spec
+            if vanished:
+                gone = f"it needs {vanished[0]!r}, which is not in the plan any more"
+                spec = {**spec, HELD: gone}
+            rendered.steps[key] = replace(step, after=after, spec=spec)
         refuse_circles(rendered.steps, needing, source, scope=rendered.scope)
 
-    def _need(self, need: Step[Any] | str, leaf: Leaf, source: Source) -> str:
-        name = need if isinstance(need, str) else need.named()
-        steps = self.rendered.steps
+    def _vanished(self, name: str, source: Source) -> bool:
+        """No step has the id, and one had it that did something."""
+        keys = [prefix + name for prefix in scopes(self.rendered.scope)]
+        did = any(key in source.facts.outputs or key in source.facts.attempts for key in keys)
+        return did and self._standing(name, source) is None
+
+    def _standing(self, name: str, source: Source) -> str | None:
         for prefix in scopes(self.rendered.scope):
             # What this scope had before this render counts no more.
-            there = steps if prefix == self._prefix else source.states
+            there = self.rendered.steps if prefix == self._prefix else source.states
             if prefix + name in there:
                 return prefix + name
-        known = {key.rpartition("/")[2] for key in {*steps, *source.states}}
+        return None
+
+    def _need(self, name: str, leaf: Leaf, source: Source) -> str:
+        key = self._standing(name, source)
+        if key is not None:
+            return key
+        known = {key.rpartition("/")[2] for key in {*self.rendered.steps, *source.states}}
         raise RenderError(
             f"{leaf.at}: {leaf.id!r} needs {name!r}, which no step here has as "
             f"id{nearest(name, known)}",
@@ -259,11 +272,11 @@ def _has_task(step: object) -> bool:
 def _spec(leaf: Leaf) -> tuple[StepKind, dict[str, JSON]]:
     match leaf:
         case Task():
-            _check_output(leaf.output, leaf)
-            spec: dict[str, JSON] = {"agent": leaf.agent, "prompt": _digest(leaf.prompt)}
-            if leaf.output is not None:
-                spec["output"] = leaf.output.__name__
-            return StepKind.TASK, spec
+            return StepKind.TASK, {
+                "agent": leaf.agent,
+                **definition.of_prompt(leaf.prompt),
+                **_output(leaf.output, leaf),
+            }
         case Check():
             if not leaf.command.strip():
                 raise RenderError(
@@ -271,8 +284,7 @@ def _spec(leaf: Leaf) -> tuple[StepKind, dict[str, JSON]]:
                 )
             return StepKind.CHECK, {"command": leaf.command, "ok": list(leaf.ok)}
         case Call():
-            _check_output(leaf.output, leaf)
-            return StepKind.CALL, {}
+            return StepKind.CALL, _output(leaf.output, leaf)
         case Approval():
             _one_of(leaf, "by", leaf.by, ("person", "anyone"))
             _one_of(leaf, "on_deny", leaf.on_deny, ("fail", "continue"))
@@ -290,7 +302,9 @@ def _spec(leaf: Leaf) -> tuple[StepKind, dict[str, JSON]]:
                     next="give max_iterations a number from 1",
                 )
             _one_of(leaf, "on_exhausted", leaf.on_exhausted, ("fail", "ask", "continue"))
-            return StepKind.LOOP, {"max": most, "on_exhausted": leaf.on_exhausted}
+            until = definition.of_function(leaf.until)
+            bound: dict[str, JSON] = {"max": most, "on_exhausted": leaf.on_exhausted}
+            return StepKind.LOOP, {**bound, "until": until} if until else bound
 
 
 def _is_id(given: object) -> bool:
@@ -309,18 +323,12 @@ def _one_of(leaf: Leaf, name: str, given: str, allowed: tuple[str, ...]) -> None
         )
 
 
-def _check_output(output: object, leaf: Leaf) -> None:
-    if output is not None and not (isinstance(output, type) and issubclass(output, BaseModel)):
+def _output(output: object, leaf: Leaf) -> dict[str, JSON]:
+    if output is None:
+        return {}
+    if not (isinstance(output, type) and issubclass(output, BaseModel)):
         raise RenderError(
             f"{leaf.at}: output of {leaf.id!r} is {output!r}, not a pydantic model",
             next="derive it from pydantic.BaseModel",
         )
-
-
-def _digest(prompt: str | Prompt) -> str:
-    """Tell prompts apart by what was put in; no file is read for it."""
-    if isinstance(prompt, str):
-        said = prompt
-    else:
-        said = json.dumps([str(prompt.path), prompt.values], default=str, sort_keys=True)
-    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:12]
+    return {"output": output.__name__, "schema": definition.of_model(output)}

@@ -34,6 +34,8 @@ class Workflow(Generic[I]):
         self.edits = edits
         """Its agents change files: the run gets a worktree of its own."""
         self.input = input
+        self.digest = ""
+        """sha256 of the file that it was loaded from; empty: it was made here."""
 
     def __call__(self, ctx: Context[I]) -> Step[Any]:
         return self.function(ctx)

@@ -6,6 +6,7 @@ from smithers.engine.attempt import Ended
 from smithers.model.run import RunStatus
 from smithers.model.step import AttemptStatus, StepState, StepStatus
 from smithers.schedule.decision import Decision
+from smithers.store.edits import edited
 
 
 def standing(one: Ended) -> StepState:
@@ -52,7 +53,10 @@ def why(ended: list[Ended], decision: Decision) -> str:
         follows = [decision.reason]
     left = ", ".join(happened)
     right = ", ".join(follows)
-    return f"{left} → {right}" if left and right else left or right or _otherwise(decision)
+    moved = f"{left} → {right}" if left and right else left or right
+    if decision.edits:
+        return edited(decision.edits) + (f" · {moved}" if moved else "")
+    return moved or _otherwise(decision)
 
 
 def _otherwise(decision: Decision) -> str:

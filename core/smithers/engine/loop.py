@@ -11,8 +11,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from smithers.author.steps import Call, Leaf, Task
 from smithers.clock import Clock
 from smithers.config import load
@@ -217,14 +215,7 @@ class Loop:
             self._drive.open_gates(asked, snapshots=found, now=self._clock.now())
             self._workspace.recorded(found)
         workflow = loading.load(loading.locate(root, facts.run.source))
-        try:
-            given = workflow.input.model_validate(dict(facts.run.input))
-        except ValidationError as error:
-            raise UsageError(
-                f"the run's input no longer fits the workflow: {error.errors()[0]['msg']}",
-                kept="every finished step",
-                next="give new fields of the input model a default, then `smithers resume`",
-            ) from error
+        given = loading.given(workflow, facts.run.input)
         self._facts = facts
         self._scheduler = Scheduler(workflow, given, facts, tree=self._tree)
 

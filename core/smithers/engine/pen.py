@@ -98,6 +98,9 @@ class Pen:
             ],
             status=decision.status,
             reason=decision.reason,
+            error=decision.error,
+            pause=bool(decision.error),
+            source_digest=decision.source_digest,
             wake_at=decision.wake_at,
             counts=decision.counts,
         )

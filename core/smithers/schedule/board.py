@@ -14,6 +14,8 @@ from smithers.schedule.ready import Limits, Ready
 from smithers.schedule.rows import Rows
 from smithers.schedule.states import PENDING
 
+LEFT = StepState(StepStatus.CANCELLED, "it left the plan")
+
 
 @dataclass(slots=True)
 class Scope:
@@ -77,6 +79,10 @@ class Board:
         return number + self._rows.unseen(f"{loop}[{number + 1}]")
 
     # -- the plan --
+
+    def recorded(self, scope: str) -> dict[str, PlanStep]:
+        """The scope's steps as they were persisted, until its first render; then nothing."""
+        return self._rows.recorded(scope)
 
     def place(self, held: Scope, step: PlanStep, place: int) -> bool:
         """Put a step where a render wants it. True if it was not there before."""
@@ -251,11 +257,15 @@ class Board:
         """All that has come together since it was last taken, less what is persisted already."""
         decision, self.decision = self.decision, Decision()
         decision.placed, decision.gone, left = self._rows.take()
+        recorded = set(decision.gone)
+        ended_by_leaving = {}
         for key in left:
             known = self.facts.stored.pop(key, None)
             if known is not None:
                 self._by[known.status] -= 1
-        decision.changes = self._news(decision)
+                if key in recorded and not known.status.ended:
+                    ended_by_leaving[key] = LEFT
+        decision.changes = {**self._news(decision), **ended_by_leaving}
         decision.counts = self._counts()
         return decision
 

@@ -47,8 +47,14 @@ class Decision:
     placed: dict[str, tuple[PlanStep, int]] = field(default_factory=dict)
     """Steps that are new or were redefined, with their place in their scope."""
     gone: list[str] = field(default_factory=list)
+    edits: list[str] = field(default_factory=list)
+    """What the author changed since the plan was last made, a clause each."""
+    source_digest: str = ""
+    """Of the workflow file that the plan is made from; empty: of no file."""
     status: RunStatus = RunStatus.RUNNING
     reason: str = ""
+    error: str = ""
+    """Why the run cannot go on before a person has corrected its workflow."""
     wake_at: int | None = None
     counts: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
     """total, done, failed, running, waiting."""
@@ -57,5 +63,11 @@ class Decision:
     def empty(self) -> bool:
         """Nothing in it has to be written."""
         return not (
-            self.changes or self.placed or self.gone or self.outputs or self.gates or self.begun
+            self.changes
+            or self.placed
+            or self.gone
+            or self.outputs
+            or self.gates
+            or self.begun
+            or self.edits
         )

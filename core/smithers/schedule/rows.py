@@ -28,6 +28,10 @@ class Rows:
         """Steps of the scope were recorded before the start, and it has not been rendered since."""
         return scope in self._unseen
 
+    def recorded(self, scope: str) -> dict[str, PlanStep]:
+        """Steps of a scope that has not been rendered since the start."""
+        return {key: self._written[key][0] for key in self._unseen.get(scope, ())}
+
     def see(self, scope: str) -> list[str]:
         """The scope has been rendered. Returns the steps that were recorded of it."""
         return self._unseen.pop(scope, [])

@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from smithers.author.context import Context, Reads
-from smithers.author.render import Rendered, guarded, render
-from smithers.author.sight import refuse_unknown
+from smithers.author.base import Unfit
+from smithers.author.context import Context
+from smithers.author.render import Rendered, render
 from smithers.author.steps import Leaf, Loop, Step
 from smithers.author.workflow import Workflow
 from smithers.errors import RenderError
-from smithers.model.gate import Answer, Gate, GateKind
+from smithers.model.gate import Answer, Gate
 from smithers.model.run import Facts, Intent, RunStatus
 from smithers.model.step import (
     JSON,
@@ -30,12 +30,15 @@ from smithers.model.step import (
     StepKind,
     StepState,
     StepStatus,
-    generic,
 )
+from smithers.schedule import approvals, edits, kept
 from smithers.schedule.board import Board, Scope
 from smithers.schedule.decision import Decision, GateRequest, Hands
-from smithers.schedule.loops import Asks, Ends, GoesOn, asker, ended, next_move
-from smithers.schedule.states import PENDING, last_gate, red, state_of, verdict
+from smithers.schedule.judging import judge
+from smithers.schedule.loops import Asks, Ends, GoesOn, asker, next_move
+from smithers.schedule.readers import Readers
+from smithers.schedule.standing import standing
+from smithers.schedule.states import PENDING, last_gate, state_of, verdict
 
 
 class Scheduler:
@@ -61,13 +64,17 @@ class Scheduler:
         self.authors: dict[str, Leaf] = {}
         self._workflow = workflow
         self._input = input
+        self._edited = workflow.digest not in {"", facts.run.source_digest} and bool(facts.plan)
+        """The file is not the one that the recorded plan was made from."""
         self._board = Board(facts)
         self._dirty: dict[str, None] = {"": None}
         """Scopes to render."""
-        self._readers: dict[str, set[str]] = {}
-        self._state_readers: dict[str, set[str]] = {}
-        self._loop_readers: dict[str, set[str]] = {}
+        self._readers = Readers()
         self._requests: dict[str, GateRequest] = {}
+        self._unfit: dict[str, Unfit] = {}
+        """Loops that are held, by key, and the scope `""`: what they read does not fit."""
+        if self._edited:
+            self._board.decision.edits += edits.of_input(dict(input), facts, type(input).__name__)
 
     # -- what it can be asked --
 
@@ -117,6 +124,9 @@ class Scheduler:
         """
         board = self._board
         self._follow()
+        if self._edited and not (board.decision.edits or self._unfit):
+            board.decision.edits.append("the workflow file changed, no step is defined otherwise")
+        self._edited = False
         board.due(now)
         while self._open_gates(hands) or self._begin(hands, cap):
             self._follow()
@@ -124,8 +134,17 @@ class Scheduler:
         if self.facts.run.intent in {Intent.CANCEL, Intent.PAUSE_NOW}:
             decision.stop.extend(board.running)
         decision.wake_at = min(board.retrying.values(), default=None)
-        decision.status, decision.reason = self._standing()
+        decision.status, decision.reason = standing(board)
+        decision.source_digest = self._workflow.digest
+        if decision.status is RunStatus.PAUSED and self.facts.run.intent is Intent.GO:
+            decision.error = self._blocked_by(decision.reason)
         return decision
+
+    def _blocked_by(self, reason: str) -> str:
+        unfit = next(iter(self._unfit.values()), None)
+        return str(
+            unfit or RenderError(reason, kept="every finished step", next="correct the workflow")
+        )
 
     def _open_gates(self, hands: Hands) -> bool:
         requests, self._requests = self._requests, {}
@@ -168,15 +187,18 @@ class Scheduler:
 
     def _render(self, scope: str) -> None:
         board = self._board
-        held = board.scopes.setdefault(scope, Scope())
         rendered = self._rendered(scope)
-        self._note_reads(scope, held, rendered.reads)
+        if recorded := board.recorded(scope):
+            board.decision.edits += edits.of_plan(recorded, rendered.steps, self, code=self._edited)
+        held = board.scopes.setdefault(scope, Scope())
+        self._readers.note(scope, held.reads, rendered.reads)
+        held.reads = rendered.reads
         for key in [key for key in held.keys if not self._stays(key, rendered)]:
             for dependent in board.remove(held, key):
                 self._stale(board.scope_of(dependent), but=scope)
         for place, (key, step) in enumerate(rendered.steps.items()):
-            self.authors[key] = rendered.authors[key]
-            if board.place(held, step, place) and step.kind is StepKind.LOOP:
+            self._note_author(key, rendered)
+            if board.place(held, self._checked(step), place) and step.kind is StepKind.LOOP:
                 number = board.opened(key)
                 if number:
                     self._open(step, number)
@@ -184,34 +206,66 @@ class Scheduler:
         board.drop_unseen(scope, rendered.steps)
         board.queue_loop_of(scope)
 
+    def _checked(self, step: PlanStep) -> PlanStep:
+        unfit = self._unfit.get(step.key)
+        return kept.held(step, unfit.reason) if unfit else step
+
+    def _note_author(self, key: str, rendered: Rendered) -> None:
+        """A step that was kept without one cannot be begun, and is not."""
+        self.authors.pop(key, None)
+        if key in rendered.authors:
+            self.authors[key] = rendered.authors[key]
+
     def _stays(self, key: str, rendered: Rendered) -> bool:
         """A loop that becomes something else, or the reverse, is another step of the same name."""
         new, old = rendered.steps.get(key), self.facts.plan[key]
         return new is not None and (new.kind is StepKind.LOOP) is (old.kind is StepKind.LOOP)
 
     def _rendered(self, scope: str) -> Rendered:
+        try:
+            return self._called(scope)
+        except Unfit as error:
+            return self._kept(scope, error)
+
+    def _kept(self, scope: str, error: Unfit) -> Rendered:
+        """What reads an output that does not fit is held. Raises where that is everything."""
+        board, lenient = self._board, None
+        recorded = board.recorded(scope) or {step.key: step for step in board.inside(scope)}
+        if scope:
+            self._hold_loop(scope.rsplit("[", 1)[0], error)
+        elif not recorded:
+            raise error
+        else:
+            lenient = self._called(scope, lenient=True)
+            self._unfit[scope] = error
+        return kept.hold(scope, recorded.values(), lenient, error, self.facts.outputs)
+
+    def _hold_loop(self, key: str, error: Unfit) -> None:
+        self._unfit[key] = error
+        step = self.facts.plan[key]
+        scope = self._board.scopes[step.scope]
+        self._board.place(scope, kept.held(step, error.reason), scope.keys[key])
+
+    def _called(self, scope: str, *, lenient: bool = False) -> Rendered:
         body: Callable[[Context[Any]], Step[Any]] = self._workflow.__call__
         iteration = 0
         if scope:
-            loop = self.authors[scope.rsplit("[", 1)[0]]
+            key = scope.rsplit("[", 1)[0]
+            loop = self.authors.get(key)
+            if loop is None:
+                raise self._unfit[self._board.scope_of(key)]
             if not isinstance(loop, Loop):
                 raise RenderError(f"{scope} was an iteration of a loop that is no loop any more")
             body, iteration = loop.body, int(scope.rsplit("[", 1)[1][:-1])
         return render(
-            body, self._input, self, scope=scope, iteration=iteration, edits=self._workflow.edits
+            body,
+            self._input,
+            self,
+            scope=scope,
+            iteration=iteration,
+            edits=self._workflow.edits,
+            lenient=lenient,
         )
-
-    def _note_reads(self, scope: str, held: Scope, reads: Reads) -> None:
-        for index, before, after in (
-            (self._readers, held.reads.keys, reads.keys),
-            (self._state_readers, held.reads.states, reads.states),
-            (self._loop_readers, held.reads.loops, reads.loops),
-        ):
-            for key in before - after:
-                index[key].discard(scope)
-            for key in after - before:
-                index.setdefault(key, set()).add(scope)
-        held.reads = reads
 
     def _open(self, step: PlanStep, number: int) -> None:
         """Open an iteration. Its loop is looked at again once it has been rendered."""
@@ -220,7 +274,7 @@ class Scheduler:
         if scope not in self._board.scopes:
             self._board.scopes[scope] = Scope()
             self._stale(scope)
-        for reader in self._loop_readers.get(step.key, ()):
+        for reader in self._readers.of_loop(step.key):
             self._stale(reader)
 
     def _stale(self, scope: str, *, but: str | None = None) -> None:
@@ -237,7 +291,9 @@ class Scheduler:
         new = self._state(step)
         if new != self._board.states[key]:
             old = self._board.change(step, new)
-            self._stale_readers(key, ended=new.status.ended or old.status.ended)
+            ended = new.status.ended or old.status.ended
+            for scope in self._readers.of_step(key, value=ended):
+                self._stale(scope)
 
     def _state(self, step: PlanStep) -> StepState:
         match step.kind:
@@ -259,12 +315,6 @@ class Scheduler:
             return False
         return not any(self._board.ended_badly(before) for before in step.after)
 
-    def _stale_readers(self, key: str, *, ended: bool) -> None:
-        for index in (self._state_readers, self._readers) if ended else (self._state_readers,):
-            for name in {key, generic(key)}:
-                for scope in index.get(name, ()):
-                    self._stale(scope)
-
     # -- facts that follow from facts --
 
     def _conclude(self, key: str, value: JSON) -> None:
@@ -281,22 +331,12 @@ class Scheduler:
         if state.status is not StepStatus.READY:
             return state
         gate = last_gate(self.facts, step.key)
-        if gate is not None and gate.decision is not None:
+        if gate is not None and gate.decision and approvals.asks_the_same(gate, step):
             said = gate.decision
             approved = said.answer is Answer.APPROVE
             self._conclude(step.key, {"approved": approved, "actor": said.actor, "note": said.note})
             return state_of(step, self)
-        show = step.spec.get("show")
-        self._ask(
-            GateRequest(
-                key=step.key,
-                kind=GateKind.APPROVAL,
-                title=str(step.spec.get("ask", step.title)),
-                by=str(step.spec.get("by", "person")),
-                why=f"the plan stops at {step.key} until it is decided",
-                show=show if isinstance(show, str) else None,
-            )
-        )
+        self._ask(approvals.request(step, again=gate is not None))
         return state
 
     def _loop(self, step: PlanStep) -> StepState:
@@ -312,13 +352,13 @@ class Scheduler:
             number = self._board.iterations.get(step.key, 0)
             scope = f"{step.key}[{number}]"
             held = self._board.scopes.get(scope)
-            if state.status is not StepStatus.RUNNING or held is None:
-                return state
-            if held.open or scope in self._dirty:
+            open_still = held is None or held.open or scope in self._dirty
+            if state.status is not StepStatus.RUNNING or open_still:
                 return state
             if verdict(self.facts, scope) is None:
-                self._conclude(scope, self._judge(step, number, scope))
-                continue
+                if self._judge(step, number, scope):
+                    continue
+                return state
             match next_move(step, number, self.facts):
                 case Ends(because):
                     self._conclude(step.key, {"iterations": number, "ended": because})
@@ -330,60 +370,13 @@ class Scheduler:
                         return state
                     self._open(step, number + 1)
 
-    def _judge(self, step: PlanStep, number: int, scope: str) -> dict[str, JSON]:
-        """The verdict on an iteration that ended whole and without a hard failure."""
-        steps = list(self.inside(scope))
-        checks: list[JSON] = [
-            [inner.key.removeprefix(scope), not red(inner, self.facts)]
-            for inner in steps
-            if inner.kind is StepKind.CHECK
-        ]
-        said: dict[str, JSON] = {"tree": self.tree, "checks": checks}
-        if any(red(inner, self.facts) for inner in steps):
-            return {"again": True, **said}
+    def _judge(self, step: PlanStep, number: int, scope: str) -> bool:
+        """Record the verdict. False: what `until` reads does not fit, and the loop is held."""
         loop = self.authors[step.key]
-        if not isinstance(loop, Loop):
-            raise RenderError(f"{step.key} is a loop in the plan and none in the workflow")
-        reads = Reads()
-        context = Context(self._input, self, scope=scope, iteration=number, reads=reads)
-        done = guarded(loop.until, context)
-        refuse_unknown(reads, self, scope=scope, here=[inner.key for inner in steps])
-        return {"again": not done, **said}
-
-    # -- where the run stands --
-
-    def _standing(self) -> tuple[RunStatus, str]:
-        board, intent = self._board, self.facts.run.intent
-        if board.running or board.stopping:
-            return RunStatus.RUNNING, ""
-        if intent is Intent.CANCEL:
-            return RunStatus.CANCELLED, self._asked("cancelled")
-        root = board.scopes[""]
-        if not root.open:
-            return self._ending(root)
-        if intent is not Intent.GO:
-            return RunStatus.PAUSED, self._asked("paused")
-        if board.ready or board.retrying:
-            return RunStatus.RUNNING, ""
-        waits = next(iter(board.waiting), "")
-        return RunStatus.WAITING, f"waits at {waits}" if waits else "nothing can start"
-
-    def _asked(self, what: str) -> str:
-        who = self.facts.run.intent_by
-        return f"{what} by {who}" if who else what
-
-    def _ending(self, root: Scope) -> tuple[RunStatus, str]:
-        states = self._board.states
-        failed = [key for key in root.keys if states[key].status is StepStatus.FAILED]
-        if failed:
-            reason = states[failed[0]].reason.strip().split("\n")[0]
-            return RunStatus.FAILED, f"{failed[0]} failed" + (f": {reason}" if reason else "")
-        notes = []
-        for key in root.keys:
-            output = self.facts.outputs.get(key)
-            because = ended(output.value) if output is not None else ""
-            if because == "exhausted":
-                notes.append(f"{key} ended at its bound, not because it was done")
-            elif because.startswith("stopped"):
-                notes.append(f"{key} {because}")
-        return RunStatus.SUCCEEDED, "; ".join(notes)
+        try:
+            said = judge(loop, scope, number, self, input=self._input, tree=self.tree)
+        except Unfit as error:
+            self._hold_loop(step.key, error)
+            return False
+        self._conclude(scope, said)
+        return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from smithers.author.base import HELD
 from smithers.model.gate import Answer, Gate, GateKind
 from smithers.model.run import Facts, Intent
 from smithers.model.step import Attempt, AttemptStatus, PlanStep, StepKind, StepState, StepStatus
@@ -45,9 +46,21 @@ def state_of(step: PlanStep, view: View) -> StepState:
     if tried is not None and tried.status is StepStatus.RUNNING:
         return tried
     state = tried or _untried(step, view)
+    if HELD in step.spec:
+        state = _held(step, state, facts)
     if facts.run.intent is Intent.CANCEL and not state.status.ended:
         return StepState(StepStatus.CANCELLED, CANCELLED)
     return state
+
+
+def _held(step: PlanStep, state: StepState, facts: Facts) -> StepState:
+    """A step that must not start waits where it would. What is decided is not undone by it."""
+    would = {StepStatus.READY, StepStatus.RETRYING}
+    if step.kind is StepKind.LOOP:
+        would.add(StepStatus.RUNNING)
+    if state.status not in would or last_gate(facts, step.key) is not None:
+        return state
+    return StepState(StepStatus.WAITING, str(step.spec[HELD]))
 
 
 def _untried(step: PlanStep, view: View) -> StepState:

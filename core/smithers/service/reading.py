@@ -23,7 +23,7 @@ from smithers.service.safe import clean, line
 from smithers.service.standing import OPEN, Judge, Stood, stored
 from smithers.service.views import DiffView, FrameView, RunRow, RunView, Summary, Waiting
 from smithers.service.waiting import waiting_on
-from smithers.store import messages, queries
+from smithers.store import edits, messages, queries
 
 __all__ = [
     "Directory",
@@ -122,6 +122,7 @@ def run(db: Directory, run_id: str) -> RunView:
         attempts = shaping.by_key(queries.attempts(db.reader, seq))
         gates = queries.gates(db.reader, seq)
         told = messages.of(db.reader, seq)
+        edited = edits.of(db.reader, seq)
         (row,) = _rows(db, [stood])
     logs = db.state / "logs" / stored_run.id
     return RunView(
@@ -138,7 +139,7 @@ def run(db: Directory, run_id: str) -> RunView:
         intent_by=line(stored_run.intent_by),
         stop_by=line(stored_run.stop_by),
         agents=stored_run.agents,
-        waiting_on=waiting_on(stood, stored_run.error, steps, attempts, gates),
+        waiting_on=waiting_on(stood, stored_run.error, steps, attempts, gates, edited),
         steps=tuple(
             shaping.step_view(each, attempts.get(each.key, ()), told, logs=logs, stale=stood.stale)
             for each in steps
@@ -158,7 +159,8 @@ def why(db: Directory, run_id: str) -> list[Waiting]:
         attempts = shaping.by_key(queries.attempts(db.reader, seq))
         gates = queries.gates(db.reader, seq)
         error = queries.run(db.reader, seq).error
-    return list(waiting_on(stood, error, steps, attempts, gates))
+        edited = edits.of(db.reader, seq)
+    return list(waiting_on(stood, error, steps, attempts, gates, edited))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from smithers.service.directory import iterations
 from smithers.service.safe import line
 from smithers.service.standing import Stood
 from smithers.service.views import Waiting
+from smithers.store.edits import Edit
 from smithers.store.queries import StepRow
 
 _LIVE = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING})
@@ -22,27 +23,36 @@ def waiting_on(
     error: str,
     steps: Sequence[StepRow],
     attempts: Mapping[str, Sequence[Attempt]],
-    gates: Iterable[Gate],
+    gates: Sequence[Gate],
+    edits: Iterable[Edit],
 ) -> tuple[Waiting, ...]:
-    """All of it, what matters most first. Nothing for a run that ended well or was cancelled."""
+    """All of it, what matters most first, and last what an edit of its workflow did to it.
+
+    Nothing for a run that ended well or was cancelled.
+    """
+    edited = tuple(_edited(stood, edit, steps) for edit in edits)
     if stood.status is RunStatus.FAILED:
-        return tuple(_failures(stood, error, steps, attempts))
+        return (*_failures(stood, error, steps, attempts), *edited)
     if stood.status.ended:
         return ()
     live = stood.status in _LIVE and not stood.stale
     return (
-        *_itself(stood),
-        *(_gate(stood, gate) for gate in gates if gate.decision is None),
+        *_itself(stood, error),
+        *(_gate(stood, gate) for gate in gates if _asks(gate, steps)),
+        *(_blocked(stood, step) for step in steps if _nobody_asks(step, gates)),
         *(_retry(stood, step, attempts) for step in steps if step.status is StepStatus.RETRYING),
         *(_runs(stood, step, attempts) for step in steps if live and _at_work(step)),
+        *edited,
     )
 
 
-def _itself(stood: Stood) -> Iterable[Waiting]:
+def _itself(stood: Stood, error: str) -> Iterable[Waiting]:
     run = stood.head.id
     match stood.status:
         case RunStatus.PAUSED:
-            reason = stood.reason or _asked_by(stood)
+            # Its own word where the engine itself could not go on; else who asked for it.
+            own = error if stood.head.intent_by == "engine" else ""
+            reason = own or stood.reason or _asked_by(stood)
             yield _waiting("paused", since=stood.head.moved_at, text=reason, next=f"resume {run}")
         case RunStatus.INTERRUPTED:
             yield _waiting(
@@ -73,6 +83,39 @@ def _gate(stood: Stood, gate: Gate) -> Waiting:
         text=text,
         next=f"approve {stood.head.id} {_word(gate.key)}",
     )
+
+
+def _asks(gate: Gate, steps: Iterable[StepRow]) -> bool:
+    """It is open, and its step is still in the plan."""
+    return gate.decision is None and not any(step.gone and _asks_for(gate, step) for step in steps)
+
+
+def _asks_for(gate: Gate, step: StepRow) -> bool:
+    return gate.key == step.key or is_iteration(gate.key, step.key)
+
+
+def _nobody_asks(step: StepRow, gates: Iterable[Gate]) -> bool:
+    """It waits, and for no gate: the workflow that it is made from must be corrected."""
+    if step.status is not StepStatus.WAITING or step.gone or not step.reason:
+        return False
+    return not any(step.reason == gate.title and _asks_for(gate, step) for gate in gates)
+
+
+def _blocked(stood: Stood, step: StepRow) -> Waiting:
+    return _waiting(
+        "blocked", step.key, since=None, text=step.reason, next=f"resume {stood.head.id}"
+    )
+
+
+def _edited(stood: Stood, edit: Edit, steps: Iterable[StepRow]) -> Waiting:
+    """The command shows what is kept of a finished step, else when it was that it changed."""
+    key, _, what = edit.what.partition(": ")
+    found = [step for step in steps if step.key == key]
+    if not found:
+        return _waiting("edited", since=edit.at, text=edit.what, next=f"events {stood.head.id}")
+    done = found[0].status is StepStatus.SUCCEEDED
+    shows = f"output {stood.head.id} {_word(key)}" if done else f"events {stood.head.id}"
+    return _waiting("edited", key, since=edit.at, text=what, next=shows)
 
 
 def _retry(stood: Stood, step: StepRow, attempts: Mapping[str, Sequence[Attempt]]) -> Waiting:

@@ -51,12 +51,14 @@ class Transition:
     counts: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
     pause: bool = False
     """The engine cannot go on by itself: the run is left paused, for a person to resume."""
+    source_digest: str = ""
+    """Of the workflow file that the plan is made from; empty: as it was."""
 
     def kept_open(self) -> Transition:
-        """The same, but of a run that has not ended yet."""
-        if not self.status.ended:
+        """The same, but of a run that has not ended yet, and is not left to a person."""
+        if not self.status.ended and not self.pause:
             return self
-        return replace(self, status=RunStatus.RUNNING, reason="")
+        return replace(self, status=RunStatus.RUNNING, reason="", error="", pause=False)
 
     cancel: bool = False
     """The run is cancelled without a plan that would say so of each step."""
@@ -346,7 +348,8 @@ class Drive:
             "total = ?, done = ?, failed = ?, running = ?, waiting = ?, "
             "started_at = coalesce(started_at, ?), finished_at = ?, "
             "intent = CASE WHEN ? THEN 'pause' ELSE intent END, "
-            "intent_by = CASE WHEN ? THEN 'engine' ELSE intent_by END WHERE seq = ?",
+            "intent_by = CASE WHEN ? THEN 'engine' ELSE intent_by END, "
+            "source_digest = coalesce(nullif(?, ''), source_digest) WHERE seq = ?",
             (
                 move.status.value,
                 codec.text(move.reason),
@@ -362,6 +365,7 @@ class Drive:
                 now if move.status.ended else None,
                 move.pause,
                 move.pause,
+                move.source_digest,
                 self._seq,
             ),
         )

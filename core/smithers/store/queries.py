@@ -100,6 +100,16 @@ FROM runs AS r LEFT JOIN leases AS l ON l.run = r.seq AND l.held = 1
 
 _BODILESS = GATE_COLUMNS.replace("g.body", "''")
 _GATES = "gates AS g LEFT JOIN decisions AS d ON d.run = g.run AND d.gate = g.id"
+_ASKER = (
+    "CASE WHEN g.key LIKE '%]' "
+    "THEN substr(g.key, 1, length(rtrim(rtrim(g.key, ']'), '0123456789')) - 1) ELSE g.key END"
+)
+"""The step that a gate is about: a loop asks in the name of its iteration, `build[2]`."""
+STANDS = (
+    "NOT EXISTS (SELECT 1 FROM steps AS s "  # noqa: S608
+    f"WHERE s.run = g.run AND s.gone = 1 AND s.key = {_ASKER})"
+)
+"""Of a gate `g`: its step has not left the plan."""
 _STEP = "key, scope, position, kind, title, status, reason, wake_at, gone"
 
 
@@ -195,8 +205,9 @@ def run(db: Reader, seq: int) -> Run:
 def open_gates(db: Reader, seqs: Iterable[int]) -> dict[int, int]:
     """How many gates are open, by run; a run without one is absent."""
     rows = db.all(
-        "SELECT run, count(*) FROM gates "
-        "WHERE open = 1 AND run IN (SELECT value FROM json_each(?)) GROUP BY run",
+        "SELECT g.run, count(*) FROM gates AS g "  # noqa: S608
+        f"WHERE g.open = 1 AND {STANDS} "
+        "AND g.run IN (SELECT value FROM json_each(?)) GROUP BY g.run",
         [json.dumps(list(seqs))],
     )
     return dict(rows)
@@ -205,11 +216,9 @@ def open_gates(db: Reader, seqs: Iterable[int]) -> dict[int, int]:
 def undealt(db: Reader, seqs: Iterable[int]) -> dict[int, int]:
     """Time of the newest decision, by run, whose step still waits and has no other gate open."""
     rows = db.all(
-        "SELECT d.run, max(d.decided_at) FROM decisions AS d "
+        "SELECT d.run, max(d.decided_at) FROM decisions AS d "  # noqa: S608
         "JOIN gates AS g ON g.run = d.run AND g.id = d.gate "
-        "JOIN steps AS s ON s.run = g.run AND s.key = CASE WHEN g.key LIKE '%]' "
-        # A loop asks in the name of its iteration: `build[2]` stands for `build`.
-        "THEN substr(g.key, 1, length(rtrim(rtrim(g.key, ']'), '0123456789')) - 1) ELSE g.key END "
+        f"JOIN steps AS s ON s.run = g.run AND s.key = {_ASKER} "
         "WHERE s.status = 'waiting' AND d.run IN (SELECT value FROM json_each(?)) "
         "AND NOT EXISTS (SELECT 1 FROM gates AS o "
         "WHERE o.run = g.run AND o.key = g.key AND o.open = 1) GROUP BY d.run",
@@ -297,7 +306,7 @@ def inbox(db: Reader) -> list[OpenGate]:
     """Open gates of runs that have not ended, oldest first, without bodies."""
     rows = db.all(
         f"SELECT {_BODILESS}, r.id, r.title, r.recipe FROM {_GATES} "  # noqa: S608
-        "JOIN runs AS r ON r.seq = g.run WHERE g.open = 1 "
+        f"JOIN runs AS r ON r.seq = g.run WHERE g.open = 1 AND {STANDS} "
         "AND r.status NOT IN ('succeeded', 'failed', 'cancelled', 'superseded') "
         "ORDER BY g.opened_at, g.run, g.id"
     )

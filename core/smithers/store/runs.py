@@ -11,6 +11,7 @@ from smithers.model.run import Facts, Intent, Lease, Owner, Run, RunStatus
 from smithers.model.step import Attempt, Output
 from smithers.store import codec, crashes
 from smithers.store.database import Reader, Store
+from smithers.store.queries import STANDS
 from smithers.store.settle import settle
 
 
@@ -115,9 +116,14 @@ def attempts_of(store: Store | Reader, run_id: str) -> dict[str, list[Attempt]]:
 
 
 def gates_of(store: Store | Reader, run_id: str) -> list[Gate]:
-    """Every gate of a run, oldest first, each with its decision."""
+    """Every gate of a run's plan, oldest first, each with its decision."""
     (seq,) = store.all("SELECT seq FROM runs WHERE id = ?", (run_id,))[0]
-    return gates(store, seq)
+    standing = store.all(
+        f"SELECT g.id FROM gates AS g WHERE g.run = ? AND {STANDS}",  # noqa: S608
+        (seq,),
+    )
+    ids = {gate for (gate,) in standing}
+    return [gate for gate in gates(store, seq) if gate.id in ids]
 
 
 def gates(store: Store | Reader, seq: int) -> list[Gate]:
