@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -74,7 +75,9 @@ class SmithersApp(App[int]):
             self.theme = "ansi-dark"
 
     def now(self) -> int:
-        return self._now()
+        """Ages stand still with what they are of."""
+        light = self.overview.light
+        return self._now() if light is None or light.live else light.at
 
     def on_mount(self) -> None:
         _ = self.push_screen(RunsScreen())
@@ -123,14 +126,29 @@ class SmithersApp(App[int]):
 
     def on_light_changed(self, message: LightChanged) -> None:
         self.overview.light = message
+        if message.anew:
+            self._begin_again()
         self._overview_changed()
+
+    def _begin_again(self) -> None:
+        """The database is another one, perhaps: nothing that was read of the old one stays."""
+        self._hopeless.clear()
+        while not isinstance(self.screen, RunsScreen):
+            _ = self.pop_screen()
+        _ = self.switch_screen(RunsScreen())
+        self.tell(Safe("the run directory was opened again"), role="warn")
 
     def _overview_changed(self) -> None:
         if self.place is not None and self.place.ready:
             self.place.overview_changed()
 
     def _tick(self) -> None:
-        if self._keep and self.overview.lost and not self._reviving():
+        # A terminal can vanish without a SIGHUP: its input then reads as ended, over and over.
+        if not self.is_headless and not os.isatty(0):
+            self.leave()
+            return
+        live = self.overview.light is not None and self.overview.light.live
+        if self._keep and live and self.overview.lost and not self._reviving():
             runs = [row.id for row in self.overview.lost if row.id not in self._hopeless]
             work = partial(bring_back, self.root, runs, self._hopeless)
             self.run_worker(work, thread=True, exit_on_error=False, group="revive")

@@ -21,8 +21,9 @@ def run(root: Path, *, screen: str = "runs", run: str | None = None) -> int:
 
     app = SmithersApp(root, screen=screen, run=run or "", keep=True)
     app.run()
-    summary = app.overview.summary
-    if summary is not None and summary.running:
+    summary, light = app.overview.summary, app.overview.light
+    known = light is not None and light.live and sys.stdin.isatty()
+    if known and summary is not None and summary.running:
         word = "run goes" if summary.running == 1 else "runs go"
         sys.stderr.write(f"{summary.running} {word} on. next: smithers ps\n")
     return app.return_code or 0

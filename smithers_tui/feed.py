@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from smithers.clock import Clock
-from smithers.errors import SmithersError, StoreError
+from smithers.errors import SmithersError, StoreError, StoreGone
 from smithers.model.run import RunStatus
 from smithers.service import reading, safe
 from smithers.service.reading import Directory
@@ -221,6 +221,9 @@ class Feed:
         self._watched: dict[Key, Question] = {}
         self._said: dict[Key, Message] = {}
         self._live: bool | None = None
+        self._lived = clock.now()
+        self._gone = Safe("")
+        """How the database was taken away, until there is one again."""
         self._looked = self._asked = 0.0
 
     def watch(self, target: MessagePump, name: str, question: Question | None) -> None:
@@ -245,8 +248,17 @@ class Feed:
                 with reading.open_directory(self._root) as db:
                     self._serve(db)
             except (SmithersError, OSError) as error:
-                self._show(live=False, reason=safe.line(str(error)))
+                reason = self._reason(error)
+                if isinstance(error, StoreGone):
+                    self._gone = reason
+                self._show(live=False, reason=self._gone or reason)
                 self._stopped.wait(LIVENESS)
+
+    def _reason(self, error: Exception) -> Safe:
+        """Short: with files named as from the project's folder, and what to do where it is cut."""
+        what = error.what if isinstance(error, SmithersError) else str(error)
+        hint = f"; next: {error.next}" if isinstance(error, SmithersError) and error.next else ""
+        return safe.line(f"{what}{hint}".replace(f"{self._root}/", ""))
 
     def _serve(self, db: Directory) -> None:
         reading.changed(db)
@@ -304,6 +316,10 @@ class Feed:
             return Unanswered(safe.line(str(error)))
 
     def _show(self, *, live: bool, reason: Safe) -> None:
+        if live:
+            self._lived = self._clock.now()
         if live != self._live or not live:
             self._live = live
-            self._light(LightChanged(live, self._clock.now(), reason))
+            self._light(LightChanged(live, self._lived, reason, anew=live and bool(self._gone)))
+            if live:
+                self._gone = Safe("")

@@ -122,7 +122,10 @@ class LightChanged(News):
 
     live: bool
     at: int
+    """When it last was."""
     reason: Safe
+    anew: bool = False
+    """Live after the database was taken away: what is there now may be another one."""
 
 
 @dataclass

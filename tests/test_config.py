@@ -51,6 +51,9 @@ stall = 90.5
 usd = 5
 tokens = 2_000_000
 minutes = 90
+
+[supervise]
+doors = "offer"
 """
 
 
@@ -103,6 +106,7 @@ def test_every_key_is_read(root: Path) -> None:
         workspace=WorkspaceConfig("worktree", "main", "uv sync"),
         limits=Limits(8, 0, 1800.0, 90.5),
         budget={"usd": 5.0, "tokens": 2_000_000.0, "minutes": 90.0},
+        doors="offer",
     )
 
 

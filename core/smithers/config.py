@@ -74,6 +74,8 @@ class Config:
     limits: Limits = Limits()
     budget: Mapping[str, float] = field(default_factory=dict)
     """Of `usd`, `tokens`, `minutes` those that are limited."""
+    doors: str = "auto"
+    """What doors do for a run that lost its engine: `auto`, start the next one; or `offer` it."""
 
 
 def load(root: Path) -> Config:
@@ -230,6 +232,7 @@ _SECTIONS = {
         "tokens": _Key(_whole(1, 10**15), "tokens = 2000000"),
         "minutes": _Key(_amount(1e7), "minutes = 90"),
     },
+    "supervise": {"doors": _Key(_choice("auto", "offer"), 'doors = "auto"')},
 }
 _TOP = ("agents", "roles", "gates", *_SECTIONS)
 _HERE = _Key(str, "")
@@ -245,8 +248,7 @@ def _read(file: Path) -> dict[_Path, _Value]:
             homes = [f"{name}.{section}" for name, keys in _SECTIONS.items() if section in keys]
             raise _unknown(file, (section,), homes or _TOP)
         if not isinstance(table, dict):
-            example = f"[{section}]"
-            raise _wrong(file, (section,), f"must be a table, not {_type(table)}", example)
+            raise _wrong(file, (section,), f"must be a table, not {_type(table)}", f"[{section}]")
         for path, value, key in _leaves(file, section, table):
             try:
                 checked = key.check(value)
@@ -331,6 +333,7 @@ def _build(merged: Mapping[_Path, _Value]) -> Config:
         workspace=WorkspaceConfig(**tables["workspace"]),
         limits=Limits(**tables["limits"]),
         budget={name: float(value) for name, value in tables["budget"].items()},
+        **tables["supervise"],
     )
 
 
@@ -366,8 +369,7 @@ def _check_role(leaf: _Value, agents: Mapping[str, AgentSpec]) -> None:
         raise _wrong(leaf.file, leaf.path, f"is {leaf.value!r}; after : comes more", _ROLE.example)
     if head in agents or head in BUILTIN or (head in INLINE and colon):
         return
-    known = (*agents, *BUILTIN)
-    reason = f"is {leaf.value!r}, which is no agent; {_nearest(head, known)}"
+    reason = f"is {leaf.value!r}, which is no agent; {_nearest(head, (*agents, *BUILTIN))}"
     raise _wrong(leaf.file, leaf.path, reason, _ROLE.example)
 
 

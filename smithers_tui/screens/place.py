@@ -126,7 +126,7 @@ class PlaceScreen(Screen[None]):
         light = overview.light
         shown = BLANK
         if light is not None:
-            shown = bars.light(live=light.live, at=clock(light.at), reason=light.reason)
+            shown = bars.light(live=light.live, at=clock(light.at))
         facts = (*self.facts(), say("  ")) if self.facts() else BLANK
         self.query_one("#title", Painted).show(
             [bars.title(self.crumbs(), (*facts, *shown), right, cells), (say("─" * cells, "rule"),)]
@@ -136,8 +136,11 @@ class PlaceScreen(Screen[None]):
             self._paint_small()
 
     def _paint_foot(self, cells: int) -> None:
-        said = self.host.said
-        line = bars.said(said.what, said.role, said.cli, cells) if said else self.hint()
+        said, light = self.host.said, self.host.overview.light
+        if light is not None and not light.live:
+            line = bars.said(light.reason, "bad", Safe(""), cells)
+        else:
+            line = bars.said(said.what, said.role, said.cli, cells) if said else self.hint()
         self.query_one("#said", Painted).show([line])
         row = self.row()
         off = {name for name in (*VERBS, "look") if row is None or runs.why_not(name, row)}
@@ -173,7 +176,8 @@ class PlaceScreen(Screen[None]):
     # What the feed and the verbs say.
 
     def on_unanswered(self, message: Unanswered) -> None:
-        self.host.tell(message.what, role="bad")
+        if self in self.app.screen_stack:
+            self.host.tell(message.what, role="bad")
 
     def on_verb_done(self, message: VerbDone) -> None:
         self.host.tell(message.what, message.cli, "ok")

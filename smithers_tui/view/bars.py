@@ -23,12 +23,11 @@ def title(crumbs: Iterable[Safe], facts: Line, right: Line, cells: int) -> Line:
     return spread(tuple(spans), (*right, say(" ")) if right else BLANK, cells)
 
 
-def light(*, live: bool, at: str, reason: Safe) -> Line:
+def light(*, live: bool, at: str) -> Line:
     """Whether what is shown is true now; never silently stale."""
     if live:
         return (say("● ", "ok"), say("live", "dim"))
-    why = f": {reason}" if reason else ""
-    return (Span(own(f"× last known state {at}{why}"), "bad"),)
+    return (Span(own(f"× last known state {at}"), "bad"),)
 
 
 def keys(

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -109,3 +110,17 @@ def test_logs_follow_what_is_written_until_the_run_ends(scene, start):
     finish(driver)
     assert [json.loads(each)["text"] for each in followed.stdout] == ["last words"]
     assert followed.wait(30) == 0
+
+
+@pytest.mark.parametrize("command", ["events", "logs"])
+def test_who_follows_is_told_when_the_run_directory_is_taken_away(scene, start, command):
+    driver = red(scene.run("busy"))
+    driver.log(attempt(CODE_AGAIN.key), ("agent", "text", "one"))
+    followed = start(command, "busy", "-f")
+    followed.stdout.readline()
+    shutil.rmtree(scene.root / ".smithers" / "state")
+    _, said = followed.communicate(timeout=30)
+    assert followed.returncode == 1
+    assert "error: the database was deleted or moved while it was open" in said
+    assert "kept: branches and snapshots" in said
+    assert "next: put it back" in said

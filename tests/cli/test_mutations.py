@@ -29,6 +29,7 @@ CONFIG: dict[str, Any] = {
     "workspace": {"mode": "in-place", "base": "main", "setup": "true"},
     "limits": {"concurrency": 4, "retries": 2, "timeout": 3600, "stall": 600.5},
     "budget": {"usd": 5.0, "tokens": 2000, "minutes": 90},
+    "supervise": {"doors": "auto"},
 }
 INPUT: dict[str, Any] = {
     "prompt": "Build it",

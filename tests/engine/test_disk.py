@@ -246,7 +246,7 @@ def test_an_engine_whose_database_is_taken_away_ends_its_attempts_and_leaves(
 
     ended = inside.drive(workshop, script)
     assert isinstance(ended, StoreGone)
-    assert "was deleted, moved or replaced while it was open" in ended.what
+    assert "while it was open" in ended.what
     assert not any(alive(pid) for pid in pids(workshop, "work"))
     shutil.rmtree(workshop.root / locate.NAME)
 
@@ -278,7 +278,7 @@ def test_an_agent_that_cleans_the_checkout_of_everything_is_told_of_by_engine_an
     workshop.until_file("code.reached")
     workshop.db.close()
     workshop.touch("code.go")
-    said = "smithers.db was deleted, moved or replaced while it was open"
+    said = "the database was deleted or moved while it was open"
     for process in (engine, follower):
         _, words = process.communicate(timeout=40)
         assert process.returncode == 1, words

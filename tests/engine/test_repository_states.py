@@ -81,8 +81,11 @@ def test_whatever_the_checkout_is_in_the_middle_of_a_run_works_and_landing_waits
         lock.touch()
     before = state_of(workshop.root)
     assert len(before) > 3
+    head = workshop.git("rev-parse", "HEAD")
     up(workshop)
     workshop.until_file("wait.reached")
+    told = f"the checkout is in the middle of a {state}; the run starts from its HEAD, {head[:12]}"
+    assert [note for note in workshop.view().notes if "middle" in note] == [told] * bool(cure)
     for inner in (workshop.root / ".git" / "worktrees").iterdir():
         (inner / "index.lock").touch()
     workshop.kill_engine()

@@ -14,8 +14,9 @@ from smithers.errors import Refused
 from smithers.model.gate import Answer
 from smithers.model.run import RunStatus
 from smithers.process.table import children
-from smithers.service import control, reading
+from smithers.service import control, locate, reading
 from smithers.service.views import Counts
+from smithers.store.database import Store
 from tests.running import ACTOR, Workshop, alive, fail, hold, pids, states, write
 
 pytestmark = pytest.mark.slow
@@ -270,18 +271,41 @@ def test_stop_ends_open_loops_well_after_the_present_iteration(workshop: Worksho
     assert workshop.lines("marks") == ["work", "proof"]
 
 
-def test_a_used_up_budget_asks_and_as_much_again_goes_on(workshop: Workshop) -> None:
+@pytest.mark.parametrize("asked_as", ["@budget", "budget"])
+def test_a_used_up_budget_asks_and_as_much_again_goes_on(workshop: Workshop, asked_as: str) -> None:
     workshop.up(two(workshop), budget={"minutes": 0.03})
     workshop.until_file("first.reached")
     view = workshop.until_status(RunStatus.WAITING)
-    assert [(each.kind, each.step) for each in view.waiting_on] == [("budget", "budget")]
+    assert [(each.kind, each.step) for each in view.waiting_on] == [("budget", "@budget")]
     workshop.until_no_engine()
     assert workshop.attempts() == {"first": ["stopped"]}
     assert not any(alive(pid) for pid in pids(workshop, "first"))
     workshop.touch("first.go")
+    store = Store(locate.state_dir(workshop.root))
+    with store.write() as db:
+        # As a database of before has it.
+        db.execute("UPDATE gates SET key = ?, id = ? || '#1'", (asked_as, asked_as))
+    store.close()
     workshop.approve()
     assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
     assert workshop.lines("marks") == ["first", "second"]
+
+
+def test_a_step_called_budget_has_its_own_gate(workshop: Workshop) -> None:
+    usage = {"input_tokens": 900, "output_tokens": 200}
+    flow = workshop.flow("""
+        code = Task("code", agent="coder", prompt="x")
+        return Sequence(code, Approval("budget", "Is it worth that?"), Check("after", "true"))
+    """)
+    workshop.up(flow, write("a", "a", usage=usage), budget={"tokens": 1000})
+    view = workshop.until(lambda view: len(view.gates) == 2)
+    assert {gate.step for gate in view.gates} == {"@budget", "budget"}
+    workshop.approve(gate="budget")
+    workshop.until_no_engine()
+    view = workshop.until(lambda view: view.row.status is RunStatus.WAITING)
+    assert states(view) == {"code": "succeeded", "budget": "succeeded", "after": "ready"}
+    workshop.approve(gate="@budget")
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
 
 
 def test_a_budget_that_is_not_raised_fails_the_run_and_says_so(workshop: Workshop) -> None:
@@ -369,6 +393,35 @@ def test_a_live_engine_says_by_whom_it_was_paused_and_cancelled(workshop: Worksh
     assert whys(workshop)[-1] == f"first succeeded → run paused by {ACTOR}"
 
 
+def test_who_resumes_is_in_the_frames_with_an_engine_that_lives_or_died(
+    workshop: Workshop,
+) -> None:
+    workshop.up(two(workshop))
+    workshop.until_file("first.reached")
+    root = workshop.root
+    control.pause(root, "r", now=False, actor=ACTOR)
+    control.resume(root, "r", agents={}, actor=ACTOR)
+    with pytest.raises(Refused, match="live engine already"):
+        control.resume(root, "r", agents={}, actor="person:second")
+    for name in ("claude:haiku", "claude:haiku"):
+        control.resume(root, "r", agents={"coder": name}, actor=ACTOR)
+    (workshop.out / "first.reached").unlink()
+    workshop.kill_engine()
+    control.resume(root, "r", agents={}, actor=ACTOR)
+    workshop.until_file("first.reached")
+    control.pause(root, "r", now=False, actor=ACTOR)
+    workshop.kill_engine()
+    control.resume(root, "r", agents={}, actor=ACTOR)
+    workshop.touch("first.go")
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    assert [why for why in whys(workshop) if " by " in why] == [
+        f"run resumed by {ACTOR}",
+        f"from now on coder = claude:haiku, asked by {ACTOR}",
+        f"run resumed by {ACTOR}",
+        f"run resumed by {ACTOR}",
+    ]
+
+
 @pytest.mark.parametrize("now", [False, True])
 def test_pausing_a_run_whose_engine_was_killed_ends_what_it_left(
     workshop: Workshop, now: bool
@@ -411,6 +464,19 @@ def test_cancel_while_the_worktree_is_being_set_up(workshop: Workshop) -> None:
     assert not any(alive(pid) for pid in pids(workshop, "setup"))
     assert (Path(view.workspace) / "README").exists()
     assert workshop.attempts() == {}
+
+
+def test_cancel_of_a_run_whose_engine_was_killed_ends_its_setup_also_where_config_has_none_now(
+    workshop: Workshop,
+) -> None:
+    workshop.config(f"[workspace]\nsetup = {hold(workshop, 'setup')!r}\n")
+    workshop.up(two(workshop, edits=True))
+    workshop.until_file("setup.reached")
+    workshop.kill_engine()
+    workshop.config("")
+    control.cancel(workshop.root, "r", actor=ACTOR)
+    assert workshop.until_ended().row.status is RunStatus.CANCELLED
+    assert not any(alive(pid) for pid in pids(workshop, "setup"))
 
 
 def test_cancel_ends_a_wait_for_the_next_try(workshop: Workshop) -> None:
@@ -457,6 +523,8 @@ def test_a_retry_is_asked_once_and_one_that_is_refused_changes_nothing(workshop:
     assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
     (broken,) = [step for step in workshop.view().steps if step.key == "broken"]
     assert [each.reopened for each in broken.attempts] == ["agent:twin", ""]
+    said = [why for why in whys(workshop) if " by " in why]
+    assert said == ["broken is to be tried again, asked by agent:twin"]
     assert sorted(workshop.lines("marks")) == ["after", "beside", "broken", "broken"]
 
 
@@ -471,6 +539,8 @@ def test_stop_is_asked_once_also_of_a_run_that_nobody_drives(workshop: Workshop)
     control.stop(workshop.root, "r", actor=ACTOR)
     control.stop(workshop.root, "r", actor="person:second")
     assert workshop.view().stop_by == ACTOR
+    said = [why for why in whys(workshop) if " by " in why]
+    assert said == [f"open loops are to end, asked by {ACTOR}"]
     workshop.until_no_engine()
     workshop.approve()
     assert workshop.until_ended().row.status_reason == f"keep stopped by {ACTOR}"

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from smithers.clock import SYSTEM
-from smithers.engine import checker
+from smithers.engine import checker, room
 from smithers.process import identity
 from smithers.service import locate
 from smithers.store.database import Store, open_reader
@@ -112,6 +112,7 @@ class House:
             (self.state / folder / name).mkdir(parents=True)
             (self.state / folder / name / file).write_text('{"t":1,"s":"agent","k":"","d":"hi"}\n')
         (self.state / "engines" / f"{name}.lock").touch()
+        assert room.have_reserve(self.state)
 
     def worktree(self, name: str) -> Path:
         return self.state / "worktrees" / name

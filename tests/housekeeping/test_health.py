@@ -16,7 +16,7 @@ from smithers.process.marks import Mark
 from smithers.service import backup, gc
 from smithers.service.directory import open_directory
 from smithers.service.health import database, home
-from smithers.service.health.examine import examine
+from smithers.service.health.examine import cure, examine
 from smithers.store import pruning
 from smithers.store.database import open_reader
 from tests.housekeeping.house import TOKEN
@@ -117,9 +117,20 @@ def _bad_config(house):
     (house.root / ".smithers" / "config.toml").write_text("[limits]\nconcurrency = 0\n")
 
 
+def _no_reserve(house):
+    house.run("job")
+    (house.state / ".reserve").unlink()
+
+
+def _short_reserve(house):
+    house.run("job")
+    os.truncate(house.state / ".reserve", 1000)
+
+
 CURED_BY_COMMAND = {
     _open_to_others: "run directory", _unshielded: "shield", _not_ignored: "shield",
     _other_journal: "journal", _stray: "strays", _stray_work: "strays", _cut_short: "strays",
+    _no_reserve: "reserve", _short_reserve: "reserve",
     _lost_ref: "snapshots", _killed_git: "locks", _index_lock: "locks",
 }  # fmt: skip
 
@@ -148,6 +159,24 @@ def test_fix_cures_all_that_can_do_no_harm_at_once_and_says_who_asked(house, cap
     ]
     assert {record["actor"] for record in records} == {"agent:cli"}
     assert {f"cured {name}" for name in names} <= {record["did"] for record in records}
+
+
+@pytest.mark.parametrize(
+    ("agents", "said"),
+    [(("none-such",), "none-such is not installed"), (("a-", "b-"), "none of a-, b- is installed")],
+)
+def test_agents_that_are_not_there_are_named(house, capsys, monkeypatch, agents, said):
+    monkeypatch.setattr("smithers.cli.doctor.AGENTS", agents)
+    main(["doctor"])
+    assert said in capsys.readouterr().out
+
+
+def test_a_reserve_that_finds_no_room_is_not_said_to_be_there(house, monkeypatch):
+    _no_reserve(house)
+    monkeypatch.setattr("smithers.engine.room._KEPT_FREE", (2**62, 1))
+    (told,) = [each for each in cure(house.root, actor="x") if each.name == "reserve"]
+    assert told.state == "failed"
+    assert "no room" in told.detail
 
 
 def test_fix_never_takes_work_and_never_starts_a_run(house):

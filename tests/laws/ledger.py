@@ -86,7 +86,7 @@ class Rows:
         runs.intend(self.store, "r", intent, actor=ADA, now=2)
 
     def stop(self) -> None:
-        runs.stop(self.store, "r", actor=ADA)
+        runs.stop(self.store, "r", actor=ADA, now=9)
 
     def reopen(self, key: str) -> None:
-        runs.reopen(self.store, "r", key, actor=ADA)
+        runs.reopen(self.store, "r", key, actor=ADA, now=9)

@@ -111,4 +111,5 @@ def test_the_demos_config_maps_both_roles_and_lets_its_own_gate_be_opened() -> N
     assert config == {
         "roles": dict.fromkeys(("coder", "reviewer"), "scripted:.smithers/demo_script.json"),
         "gates": {"implement/ship": "anyone"},
+        "supervise": {"doors": "auto"},
     }

@@ -66,7 +66,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path, opening):
 def test_a_commit_into_a_deleted_file_is_refused(tmp_path):
     store = make(tmp_path)
     (tmp_path / NAME).unlink()
-    with pytest.raises(StoreGone, match="deleted, moved or replaced"):
+    with pytest.raises(StoreGone, match="deleted or moved"):
         new_run(store)
 
 

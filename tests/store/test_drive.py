@@ -148,7 +148,7 @@ def test_only_a_failed_step_is_reopened_and_its_run_queued(store):
     pen = drive(store)
     pen.commit(begins("a"), now=2)
     with pytest.raises(Refused, match="only a step that failed"):
-        runs.reopen(store, "r", "a", actor="person:t")
+        runs.reopen(store, "r", "a", actor="person:t", now=9)
     failed = Transition(
         "a failed",
         attempts=[attempt("a", status=AttemptStatus.FAILED)],
@@ -156,15 +156,15 @@ def test_only_a_failed_step_is_reopened_and_its_run_queued(store):
         status=RunStatus.FAILED,
     )
     pen.commit(failed, now=3, release_at=0)
-    assert runs.reopen(store, "r", "a", actor="person:t").status is RunStatus.QUEUED
+    assert runs.reopen(store, "r", "a", actor="person:t", now=9).status is RunStatus.QUEUED
     assert runs.facts(store, "r").attempts["a"][-1].reopened == "person:t"
     with pytest.raises(Refused, match="no step 'b'"):
-        runs.reopen(store, "r", "b", actor="person:t")
+        runs.reopen(store, "r", "b", actor="person:t", now=9)
 
 
 def test_the_first_to_say_stop_is_recorded(store):
-    runs.stop(store, "r", actor="person:t")
-    assert runs.stop(store, "r", actor="agent:x").stop_by == "person:t"
+    runs.stop(store, "r", actor="person:t", now=9)
+    assert runs.stop(store, "r", actor="agent:x", now=9).stop_by == "person:t"
 
 
 def test_text_that_is_no_unicode_can_be_kept(store):

@@ -140,7 +140,7 @@ def test_a_step_that_has_left_the_plan_is_not_reopened(store):
     pen.commit(failed, now=2)
     pen.commit(Transition("left", gone=["a"]), now=3)
     with pytest.raises(Refused, match="no step 'a'"):
-        runs.reopen(store, "r", "a", actor="person:t")
+        runs.reopen(store, "r", "a", actor="person:t", now=9)
 
 
 # -- gates --
@@ -213,4 +213,4 @@ def test_a_step_that_is_reopened_in_a_waiting_run_queues_it(store):
         status=RunStatus.WAITING,
     )
     pen.commit(move, now=1, release_at=0)
-    assert runs.reopen(store, "r", "a", actor="person:t").status is RunStatus.QUEUED
+    assert runs.reopen(store, "r", "a", actor="person:t", now=9).status is RunStatus.QUEUED

@@ -129,6 +129,26 @@ def test_a_reader_says_so_and_shows_no_stale_truth(state, way):
     store.close()
 
 
+def test_who_looks_while_the_files_are_being_removed_is_told_of_the_database(state, monkeypatch):
+    store, reader = make(state), Reader(state)
+    monkeypatch.setattr(files.time, "sleep", lambda _seconds: _deleted(state))
+    _without_log(state)
+    with pytest.raises(StoreGone, match="the database was deleted or moved"):
+        reader.version()
+    reader.close()
+    store.close()
+
+
+def test_one_in_its_place_is_said_to_be_another(state):
+    store, reader = _with_copy(state), Reader(state)
+    _taken_back(state)
+    with pytest.raises(StoreGone, match="the database was replaced") as told:
+        reader.version()
+    assert told.value.next == "smithers ps"
+    reader.close()
+    store.close()
+
+
 def _with_copy(state: Path) -> Store:
     store = make(state)
     store.all("VACUUM INTO ?", (str(state / "before"),))

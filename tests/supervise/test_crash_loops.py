@@ -120,6 +120,18 @@ def test_the_gate_says_what_the_engine_said_last_and_ends_what_it_left(
     until(lambda: supervised.said() == [("r", "asked")], tell=supervised.words)
 
 
+def test_the_gate_ends_a_setup_that_a_dead_engine_left(workshop: Workshop, store: Store) -> None:
+    workshop.config(f"[workspace]\nsetup = {hold(workshop, 'setup')!r}\n")
+    workshop.up(workshop.flow('return Check("work", "true")', edits=True))
+    workshop.until_file("setup.reached")
+    workshop.kill_engine()
+    (left,) = pids(workshop, "setup")
+    forget_all_but(store, 5)
+    assert alive(left)
+    assert again(workshop, 0).did is Did.ASKED
+    assert not alive(left)
+
+
 def test_approved_it_is_counted_anew(workshop: Workshop, store: Store) -> None:
     until_asked(workshop, store)
     workshop.approve()

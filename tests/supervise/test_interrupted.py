@@ -110,26 +110,76 @@ def test_killed_it_reads_interrupted_at_the_next_look(
     workshop.until_ended()
 
 
-@pytest.mark.parametrize(
-    "words", [["wait", "r"], ["logs", "r", "-f"], ["events", "r", "-f"]], ids=lambda words: words[0]
-)
-def test_who_stays_with_it_brings_it_back_and_says_that_it_was_lost(
-    workshop: Workshop, words: list[str]
-) -> None:
-    in_an_attempt(workshop)
-    (workshop.out / "work.reached").unlink()
-    process = subprocess.Popen(
+def follow(workshop: Workshop, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", "smithers.cli", *words],
         cwd=workshop.root,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+FOLLOWERS = [["wait", "r"], ["logs", "r", "-f"], ["events", "r", "-f"], ["up"]]
+
+
+@pytest.mark.parametrize("words", FOLLOWERS, ids=lambda words: words[0])
+def test_who_stays_with_it_brings_it_back_and_says_that_it_was_lost(
+    workshop: Workshop, words: list[str]
+) -> None:
+    if words[0] == "up":
+        flow = workshop.flow(f'return Check("work", {hold(workshop, "work")!r})')
+        process = follow(workshop, "up", flow, "--run-id", "r")
+        workshop.until_file("work.reached").unlink()
+    else:
+        in_an_attempt(workshop)
+        (workshop.out / "work.reached").unlink()
+        process = follow(workshop, *words)
     workshop.kill_engine()
     workshop.until_file("work.reached")
     workshop.touch("work.go")
-    out, _ = process.communicate(timeout=60)
+    out, noted = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert ("~" in out and "is gone" in out) is (words[0] == "events")
+    said = [line for line in (out + noted).splitlines() if "is gone" in line]
+    assert len(said) == 1
+    assert said[0].startswith("~ ")
+    assert said[0].endswith("it is brought back")
+    assert (said[0] in out) is (words[0] == "events"), "words go to standard error"
     assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
     assert workshop.attempts() == {"work": ["interrupted", "succeeded"]}
+
+
+def test_a_broken_configuration_is_said_and_ends_no_follower(workshop: Workshop) -> None:
+    in_an_attempt(workshop)
+    workshop.config("[supervise]\ndoors = 5\n")
+    logs = follow(workshop, "logs", "r", "-f")
+    workshop.kill_engine()
+    assert logs.stderr is not None
+    said = logs.stderr.readline()
+    assert "is gone. not brought back: " in said
+    assert "supervise.doors must be a string" in said
+    workshop.config("")
+    workshop.touch("work.go")
+    logs.communicate(timeout=60)
+    assert logs.returncode == 0
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+
+
+def test_doors_that_are_to_offer_it_say_the_command_and_start_nothing(workshop: Workshop) -> None:
+    workshop.config('[supervise]\ndoors = "offer"\n')
+    in_an_attempt(workshop)
+    logs, waits = follow(workshop, "logs", "r", "-f"), follow(workshop, "wait", "r", "--json")
+    workshop.kill_engine()
+    out, noted = waits.communicate(timeout=60)
+    assert (waits.returncode, json.loads(out)["reason"]) == (3, "needs-me")
+    assert noted.strip().endswith("is gone. next: smithers resume r")
+    assert control.ensure_engine(workshop.root, "r") is False
+    assert workshop.view().row.status is RunStatus.INTERRUPTED
+    assert logs.stderr is not None
+    assert logs.stderr.readline().endswith("is gone. next: smithers resume r\n")
+    workshop.touch("work.go")
+    workshop.resume()
+    assert workshop.until_ended().row.status is RunStatus.SUCCEEDED
+    _, noted = logs.communicate(timeout=60)
+    assert (logs.returncode, noted) == (0, ""), "who follows stays, and sees it go on"

@@ -195,7 +195,7 @@ def test_it_leaves_when_the_run_directory_is_taken_away(
     process = supervised.begin()
     shutil.rmtree(locate.state_dir(workshop.root))
     assert process.wait(30) == 1
-    assert "deleted, moved or replaced" in supervised.words()
+    assert "deleted or moved" in supervised.words()
     supervised.started.clear()
 
 

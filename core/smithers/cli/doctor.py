@@ -126,8 +126,13 @@ def installed_agents() -> dict[str, str]:
 def _agents() -> list[Finding]:
     found = installed_agents()
     if not found:
-        detail = f"none of {', '.join(AGENTS)} is installed"
-        return [_found("agents", "warning", detail, f"{_CLAUDE}, or roles in config.toml")]
+        several = len(AGENTS) > 1
+        detail = f"none of {', '.join(AGENTS)} is" if several else f"{AGENTS[0]} is not"
+        return [
+            _found(
+                "agents", "warning", f"{detail} installed", f"{_CLAUDE}, or roles in config.toml"
+            )
+        ]
     return [_found(f"agent {name}", "ok", path) for name, path in found.items()]
 
 

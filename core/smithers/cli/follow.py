@@ -57,7 +57,7 @@ def until_it_rests(root: Path, run: str, *, after: int, ask: bool) -> RunView:
         open_gate = status is RunStatus.WAITING and view.row.open_gates > 0
         if open_gate and not (ask and decide.at_terminal(root, db, view)):
             return view
-        if status is RunStatus.INTERRUPTED and not keeper.revive(view.row.frame):
+        if not keeper.see(view.row):
             return view
         record.next_change(db)
 
@@ -143,10 +143,10 @@ def _reason(view: RunView, until: frozenset[str], keeper: record.Keeper) -> str:
     status = view.row.status
     if status.ended:
         return "finished"
-    revived = status is not RunStatus.INTERRUPTED or keeper.revive(view.row.frame)
+    kept = keeper.see(view.row)
     if "needs-me" not in until:
         return ""
-    needs = view.row.open_gates > 0 or status is RunStatus.PAUSED or not revived
+    needs = view.row.open_gates > 0 or status is RunStatus.PAUSED or not kept
     return "needs-me" if needs else ""
 
 

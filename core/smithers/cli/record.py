@@ -42,14 +42,37 @@ _WORDS = {StepStatus.RUNNING: "started", StepStatus.RETRYING: "retries"}
 
 
 class Keeper:
-    """Starts an engine for a run that has work and none, and sees when that does not help."""
+    """Starts an engine for a run that has work and none, and sees when that does not help.
 
-    def __init__(self, root: Path, run: str) -> None:
+    `tell` is given the row of a run whose engine has died, and what is done about it.
+    """
+
+    def __init__(
+        self, root: Path, run: str, tell: Callable[[RunRow, str], None] | None = None
+    ) -> None:
         self._root = root
         self._run = run
+        self._tell = tell or _note_interrupted
+        self._lost = False
         self._frame = -1
         self._tries = 0
         self._next = 0.0
+
+    def see(self, row: RunRow) -> bool:
+        """Say once that the engine is gone, and bring it back. Whether the run is in good hands."""
+        before, self._lost = self._lost, row.status is RunStatus.INTERRUPTED
+        if not self._lost:
+            return True
+        from smithers.service import control  # noqa: PLC0415
+
+        what_next = f"next: smithers resume {row.id}"
+        try:
+            hope = control.brings_back(self._root)
+        except SmithersError as error:
+            hope, what_next = False, f"not brought back: {where.clean(str(error))}"
+        if not before:
+            self._tell(row, "it is brought back" if hope else what_next)
+        return hope and self.revive(row.frame)
 
     def revive(self, frame: int) -> bool:
         """Whether there is hope: a try is due or under way, or a new frame came since the last."""
@@ -94,9 +117,8 @@ def logs(args: Namespace) -> int:
     while args.follow and not view.row.status.ended:
         next_change(db, _LOG_POLL)
         view = reading.run(db, run)
-        if view.row.status is RunStatus.INTERRUPTED:
-            keeper.revive(view.row.frame)
         printer.print_new(view)
+        keeper.see(view.row)
     printer.end()
     return 0
 
@@ -178,9 +200,8 @@ def events(args: Namespace) -> int:
         forms.emit({"run": run, "events": [forms.frame(each) for each in _frames(db, run, 0)]})
         return 0
 
-    keeper = Keeper(here, run)
+    keeper = Keeper(here, run, _frame_of_death if args.json else _line_of_death)
     after = 0
-    before: RunStatus | None = None
     while True:
         row = reading.run(db, run).row
         if args.json:
@@ -191,22 +212,28 @@ def events(args: Namespace) -> int:
             after = print_frames(db, run, after, printing.out)
         if not args.follow or row.status.ended:
             return 0
-        if row.status is RunStatus.INTERRUPTED:
-            if before is not row.status:
-                _say_interrupted(row, as_json=args.json)
-            keeper.revive(row.frame)
-        before = row.status
+        keeper.see(row)
         next_change(db)
 
 
-def _say_interrupted(row: RunRow, *, as_json: bool) -> None:
+def _frame_of_death(row: RunRow, _what_next: str) -> None:
     """A death is in no frame: it is told between them."""
-    now, why = SYSTEM.now(), f"{row.status}: {row.status_reason}"
-    if as_json:
-        told: forms.Form = {"frame": row.frame, "at": iso(now), "why": why, "changes": []}
-        forms.emit({**told, "status": row.status.value})
-    else:
-        printing.out(f"{printing.RUN_SIGNS[row.status]} {printing.clock_time(now)} {why}")
+    why = f"{row.status}: {row.status_reason}"
+    told: forms.Form = {"frame": row.frame, "at": iso(SYSTEM.now()), "why": why, "changes": []}
+    forms.emit({**told, "status": row.status.value})
+
+
+def _line_of_death(row: RunRow, what_next: str) -> None:
+    printing.out(_death(row, what_next))
+
+
+def _note_interrupted(row: RunRow, what_next: str) -> None:
+    printing.note(_death(row, what_next))
+
+
+def _death(row: RunRow, what_next: str) -> str:
+    sign, at = printing.RUN_SIGNS[row.status], printing.clock_time(SYSTEM.now())
+    return f"{sign} {at} {row.id} {row.status}: {row.status_reason}. {what_next}"
 
 
 def print_frames(db: reading.Directory, run: str, after: int, say: Callable[[str], None]) -> int:

@@ -12,8 +12,10 @@ from smithers.schedule.decision import Decision, GateRequest
 from smithers.store import usage
 from smithers.store.database import Reader, Store
 
-KEY = "budget"
-"""Where its gates hang: beside the plan, not in it."""
+KEY = "@budget"
+"""Where its gates hang: beside the plan, under a name that no step can have."""
+_STEP_LIKE = "budget"
+"""Where they hang in databases of before, among those of a step of that name."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,14 @@ class Budget:
     def next_look(self) -> float | None:
         """Seconds after which running attempts could have used the time up: a second at a time."""
         return 1.0 if self.begun and "minutes" in self.limits else None
+
+
+def gates_of(known: dict[str, list[Gate]]) -> list[Gate]:
+    """The gates about a run's budget, in order: a list that `known` keeps."""
+    found = known.setdefault(KEY, [])
+    older = known.get(_STEP_LIKE, ())
+    found[:0] = [gate for gate in older if gate.kind is GateKind.BUDGET and gate not in found]
+    return found
 
 
 def hold(

@@ -150,7 +150,7 @@ class Loop:
             ended = list(self._ended)
             for one in ended:
                 self._record(one)
-            gates = self._facts.gates.setdefault(budget.KEY, [])
+            gates = budget.gates_of(self._facts.gates)
             over = self._budget.over(gates, self._clock.monotonic())
             cap = 0 if over or lack else self._cap
             decision = self._scheduler.advance(self, now=self._alarm.now(), cap=cap)

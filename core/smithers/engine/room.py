@@ -34,7 +34,7 @@ class Room:
         self._full = False
         self._why = ""
         self._look_at = 0.0
-        self._reserved()
+        have_reserve(state)
 
     def ran_out(self) -> bool:
         """Something could not be written. Whether there was a reserve, which now is free."""
@@ -51,7 +51,7 @@ class Room:
         """Why nothing new may start now, or nothing."""
         now = self._clock.monotonic()
         if now >= self._look_at:
-            self._full = self._full and not self._reserved()
+            self._full = self._full and not have_reserve(self._state)
             if not self._full:
                 self._why = next(filter(None, map(_too_little, self._places)), "")
             self._look_at = now + (AGAIN_SECONDS if self._why else LOOK_SECONDS)
@@ -65,22 +65,35 @@ class Room:
         """Whether things fail here for want of room."""
         return any(free < share(size, *_RESERVE) for free, size in map(_free, self._places))
 
-    def _reserved(self) -> bool:
-        """Have the reserve there, unless then too little would be free for anything else."""
-        path = self._state / RESERVE
-        if path.exists():
-            return True
-        free, size = _free(self._state)
-        wanted = share(size, *_RESERVE)
-        if free < wanted + share(size, *_KEPT_FREE):
-            return False
-        try:
-            _fill(path, wanted)
-        except OSError:
-            with suppress(OSError):
-                path.unlink()
-            return False
+
+def have_reserve(state: Path) -> bool:
+    """Have the reserve there, unless then too little would be free for anything else."""
+    path, there = state / RESERVE, _bytes(state / RESERVE)
+    free, size = _free(state)
+    wanted = share(size, *_RESERVE)
+    if there >= wanted:
         return True
+    if free + there < wanted + share(size, *_KEPT_FREE):
+        return False
+    try:
+        _fill(path, wanted)
+    except OSError:
+        with suppress(OSError):
+            path.unlink()
+        return False
+    return True
+
+
+def lacks_reserve(state: Path) -> bool:
+    """The reserve is missing, or shorter than it is made."""
+    return _bytes(state / RESERVE) < share(_free(state)[1], *_RESERVE)
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def share(size: int, most: int, part: int) -> int:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from smithers.agents import environment
@@ -15,8 +14,8 @@ from smithers.engine.log import AttemptLog
 from smithers.engine.takeover import Inheritance
 from smithers.engine.workspace import Workspace
 from smithers.errors import SmithersError
-from smithers.process import child, sweep
-from smithers.process.marks import Mark
+from smithers.process import child
+from smithers.process.marks import Mark, token_of_folder
 
 
 async def set_up(inheritance: Inheritance, state: Path, clock: Clock) -> None:
@@ -26,28 +25,21 @@ async def set_up(inheritance: Inheritance, state: Path, clock: Clock) -> None:
     """
     workspace = inheritance.workspace
     run = workspace.run
-    done = state / "logs" / run.id / "setup.done"
+    done, log = state / "logs" / run.id / "setup.done", state / "logs" / run.id / "setup.jsonl"
     if inheritance.made:
         done.unlink(missing_ok=True)
     if not workspace.own or done.exists():
         return
     command = load(Path(run.root)).workspace.setup
     if command:
-        await _run(command, workspace, state / "logs" / run.id / "setup.jsonl", clock)
+        await _run(command, workspace, log, clock)
     done.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     done.touch()
 
 
 async def _run(command: str, workspace: Workspace, path: Path, clock: Clock) -> None:
     run = workspace.run
-    mark = Mark(run.id, "setup", 1, _token(workspace.path))
-    left = sweep.sweep({mark.token})
-    if left:
-        raise SmithersError(
-            f"processes of an interrupted setup will not die: {left}",
-            kept="everything",
-            next=f"end them, then `smithers resume {run.id}`",
-        )
+    mark = Mark(run.id, "setup", 1, token_of_folder(run.workspace))
     log = AttemptLog(path, clock)
     process = await child.start(
         ["/bin/sh", "-c", command],
@@ -70,8 +62,3 @@ async def _run(command: str, workspace: Workspace, path: Path, clock: Clock) -> 
             kept="the worktree as it is",
             next=f"correct `setup` in .smithers/config.toml, then `smithers resume {run.id}`",
         )
-
-
-def _token(path: Path) -> int:
-    """The same for every engine of the run, so that the next one finds what a dead one left."""
-    return int.from_bytes(hashlib.sha256(str(path).encode()).digest()[:6])

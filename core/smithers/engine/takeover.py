@@ -13,8 +13,10 @@ from smithers.engine.attempt import Ended, Interrupted
 from smithers.engine.log import last_written
 from smithers.engine.workspace import Workspace, prepare
 from smithers.errors import SmithersError
+from smithers.model.run import Run
 from smithers.model.step import Attempt, AttemptStatus
 from smithers.process import sweep
+from smithers.process.marks import token_of_folder
 from smithers.store import recovery, runs
 from smithers.store.database import Store
 from smithers.store.drive import SnapshotRow
@@ -38,8 +40,9 @@ def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
     known = runs.get(store, run_id)
     last = [attempts[-1] for attempts in runs.attempts_of(store, run_id).values()]
     running = [attempt for attempt in last if attempt.status is AttemptStatus.RUNNING]
-    if running:
-        left = sweep.sweep({attempt.token for attempt in running})
+    tokens = {attempt.token for attempt in running} | _of_setup(store, known)
+    if tokens:
+        left = sweep.sweep(tokens)
         if left:
             raise SmithersError(
                 f"processes of an interrupted attempt will not die: {left}",
@@ -74,6 +77,13 @@ def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
                 attempt, before, recovery.alone(store, run_id, attempt)
             )
     return left_behind
+
+
+def _of_setup(store: Store, run: Run) -> set[int]:
+    """The mark of a `[workspace] setup` that was begun and did not come to its end."""
+    logs = store.path.parent / "logs" / run.id
+    cut_short = (logs / "setup.jsonl").exists() and not (logs / "setup.done").exists()
+    return {token_of_folder(run.workspace)} if cut_short else set()
 
 
 def _last_sign(store: Store, run_id: str, attempt: Attempt, now: int) -> int:

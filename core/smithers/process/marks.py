@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,6 +48,11 @@ class Mark:
             if hard == resource.RLIM_INFINITY:
                 with suppress(OSError, ValueError):  # a kernel without it: one mark less
                     resource.setrlimit(resource.RLIMIT_RTTIME, (self.limit(), hard))
+
+
+def token_of_folder(path: str) -> int:
+    """The token of what prepares this folder: the same for each engine of the run that has it."""
+    return int.from_bytes(hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()[:6])
 
 
 def token_of_limit(soft: int) -> int | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from smithers.clock import SYSTEM
+from smithers.config import load
 from smithers.errors import NeedsPerson, Refused
 from smithers.model.gate import Answer, Decision, Gate
 from smithers.model.run import Intent, Run, RunStatus
@@ -93,7 +94,7 @@ def resume(root: Path, run: str, *, agents: Mapping[str, str], actor: str) -> No
         if row.intent is not Intent.GO:
             runs.intend(store, run, Intent.GO, actor=actor, now=SYSTEM.now())
         if agents:
-            runs.cast(store, run, agents)
+            runs.cast(store, run, agents, actor=actor, now=SYSTEM.now())
         # Looked at last: an engine that has not heard of it yet may be parking.
         alive = driven(store, run, SYSTEM.now())
         if alive and row.intent is Intent.GO and not agents:
@@ -101,7 +102,9 @@ def resume(root: Path, run: str, *, agents: Mapping[str, str], actor: str) -> No
                 f"run {run} is driven by a live engine already", next=f"smithers logs {run} -f"
             )
         if not alive:
-            crashes.forgive(store, run, actor=actor, now=SYSTEM.now())
+            # Of one that was paused the frame is written.
+            why = f"run resumed by {actor}" if row.intent is Intent.GO else ""
+            crashes.forgive(store, run, actor=actor, now=SYSTEM.now(), why=why)
     if not alive:
         _spawn(root, run)
 
@@ -109,7 +112,7 @@ def resume(root: Path, run: str, *, agents: Mapping[str, str], actor: str) -> No
 def stop(root: Path, run: str, *, actor: str) -> None:
     """ "That is enough": open loops end well after their present iteration."""
     with _store(root) as store:
-        row = runs.stop(store, run, actor=actor)
+        row = runs.stop(store, run, actor=actor, now=SYSTEM.now())
     if row.intent is Intent.GO:
         _wake(root, run)
 
@@ -117,7 +120,7 @@ def stop(root: Path, run: str, *, actor: str) -> None:
 def retry(root: Path, run: str, step: str, *, agents: Mapping[str, str], actor: str) -> None:
     """Try a failed step once more, and what was skipped because of it."""
     with _store(root) as store:
-        runs.reopen(store, run, step, actor=actor, agents=agents)
+        runs.reopen(store, run, step, actor=actor, now=SYSTEM.now(), agents=agents)
         if not driven(store, run, SYSTEM.now()):
             crashes.forgive(store, run, actor=actor, now=SYSTEM.now())
     _wake(root, run)
@@ -212,12 +215,22 @@ def _spawn(root: Path, run: str) -> None:
     spawn(state_dir(root), run)
 
 
+def brings_back(root: Path) -> bool:
+    """Whether who stays with a run here starts its next engine, or only says that it is lost.
+
+    Raises ConfigError.
+    """
+    return not inside_attempt() and load(root).doors == "auto"
+
+
 def ensure_engine(root: Path, run: str) -> bool:
     """Bring a run back that has work and no engine. Never one that was paused or cancelled.
 
     Where engines die again and again it takes its time, and in the end opens a gate. Returns
-    whether there is anything to hope for.
+    whether there is anything to hope for; there is not where doors only offer to do it.
     """
+    if not brings_back(root):
+        return False
     try:
         return revive(state_dir(root), run).did is not Did.NOTHING
     except Refused:

@@ -27,6 +27,7 @@ from smithers.service.locate import ensure, state_dir
 from smithers.store import runs
 from smithers.store.database import Store
 from smithers.supervise.spawn import inside_attempt, spawn
+from smithers.vcs.land import unfinished
 from smithers.vcs.repository import Repository, discover, resolve
 
 _ID = re.compile(r"(?!.*\.\.)(?!.*(\.|\.lock)$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -228,9 +229,18 @@ def _workspace(
                 f"[workspace] base {named!r} is no commit of {repository.top}",
                 next="correct it in .smithers/config.toml",
             )
-        return state_dir(root) / "worktrees" / run_id, f"smithers/{run_id}", base, ()
-    base = repository.head if repository is not None else ""
-    return root, "", base, ("the run works in the checkout itself",)
+        notes = () if named else _in_the_middle(repository, f"starts from its HEAD, {base[:12]}")
+        return state_dir(root) / "worktrees" / run_id, f"smithers/{run_id}", base, notes
+    here = "the run works in the checkout itself"
+    if repository is None:
+        return root, "", "", (here,)
+    return root, "", repository.head, (here, *_in_the_middle(repository, "works on it as it is"))
+
+
+def _in_the_middle(repository: Repository, what: str) -> tuple[str, ...]:
+    """A note, where git has something unfinished in the checkout."""
+    doing = unfinished(repository)
+    return (f"the checkout is in the middle of {doing}; the run {what}",) if doing else ()
 
 
 class _NoHands:

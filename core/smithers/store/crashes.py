@@ -11,6 +11,7 @@ from smithers.model.gate import Answer, GateKind
 from smithers.model.run import Lease, Owner
 from smithers.store import codec
 from smithers.store.database import Reader, Store
+from smithers.store.settle import say
 
 KEY = "@crashes"
 """Where its gates hang: beside the plan, under a name that no step can have."""
@@ -119,13 +120,21 @@ def answer(db: sqlite3.Connection, store: Store, seq: int, said: Answer, actor: 
         )
 
 
-def forgive(store: Store, run_id: str, *, actor: str, now: int) -> None:
-    """Somebody wants the run to go on: it is counted anew, and a gate about it is answered."""
+def forgive(store: Store, run_id: str, *, actor: str, now: int, why: str = "") -> None:
+    """Somebody wants the run to go on: it is counted anew, and a gate about it is answered.
+
+    `why` is told in a frame if a dead engine had the run, once for each.
+    """
     with store.write() as db:
-        row = db.execute("SELECT seq FROM runs WHERE id = ?", (run_id,)).fetchone()
+        row = db.execute(
+            "SELECT seq, held, crashes FROM runs JOIN leases ON leases.run = runs.seq WHERE id = ?",
+            (run_id,),
+        ).fetchone()
         if row is None:
             raise UnknownRun(f"no run has the id {run_id!r}", next="smithers ps")
-        (seq,) = row
+        seq, held, died = row
+        if why and held and died >= 0:
+            say(db, seq, why, now)
         gate = asks(store, seq)
         if not gate:
             _count_anew(db, store, seq)

@@ -347,7 +347,8 @@ class Reader:
         Raises StoreGone: of a file that has lost its name, nobody would ever hear again.
         """
         self._files.check()
-        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        with named(self.path):
+            (version,) = self._db.execute("PRAGMA data_version").fetchone()
         return int(version)
 
     def close(self) -> None:

@@ -18,7 +18,10 @@ from smithers.store.database import Store
 from smithers.store.settle import cancel_steps
 
 LEASE_MS = 15_000
-_HELD = "SELECT 1 FROM leases WHERE run = ? AND fence = ? AND held = 1"
+_HELD = (
+    "SELECT frame FROM leases JOIN runs ON runs.seq = leases.run "
+    "WHERE leases.run = ? AND fence = ? AND held = 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ class Drive:
 
     @property
     def frame(self) -> int:
-        """Number of the last committed frame."""
+        """Number of the last frame that was written through this."""
         return self._frame
 
     def renew(self, now: int) -> None:
@@ -159,10 +162,15 @@ class Drive:
         if not self._store.all(_HELD, (self._seq, self.lease.fence)):
             raise self._lost()
 
-    def _check_fence(self, db: sqlite3.Connection) -> None:
-        """Inside a write transaction to look is enough: nobody else can claim before it ends."""
-        if db.execute(_HELD, (self._seq, self.lease.fence)).fetchone() is None:
+    def _check_fence(self, db: sqlite3.Connection) -> int:
+        """Inside a write transaction to look is enough: nobody else can claim before it ends.
+
+        Returns the number of the run's last frame, which may be of who asked for something.
+        """
+        row = db.execute(_HELD, (self._seq, self.lease.fence)).fetchone()
+        if row is None:
             raise self._lost()
+        return int(row[0])
 
     def _lost(self) -> LeaseLost:
         return LeaseLost(
@@ -177,12 +185,11 @@ class Drive:
         Returns False, with nothing written, when it is not: something came from outside meanwhile.
         """
         with self._store.write() as db:
-            self._check_fence(db)
+            frame = self._check_fence(db) + 1
             if release_at is not None:
                 (rev,) = db.execute("SELECT rev FROM runs WHERE seq = ?", (self._seq,)).fetchone()
                 if rev != release_at:
                     return False
-            frame = self._frame + 1
             self._write_facts(db, move, now)
             if move.placed or move.gone:
                 self._write_plan(db, move, frame)
@@ -204,14 +211,14 @@ class Drive:
     ) -> None:
         """Gates that ask again, in a frame of their own that changes nothing else."""
         with self._store.write() as db:
-            self._check_fence(db)
+            frame = self._check_fence(db) + 1
             self._write_facts(db, Transition("", gates=gates, snapshots=snapshots), now)
             db.execute(
                 "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
-                (self._seq, self._frame + 1, now, f"{gates[0].key} asks again"),
+                (self._seq, frame, now, f"{gates[0].key} asks again"),
             )
-            db.execute("UPDATE runs SET frame = ? WHERE seq = ?", (self._frame + 1, self._seq))
-        self._frame += 1
+            db.execute("UPDATE runs SET frame = ? WHERE seq = ?", (frame, self._seq))
+        self._frame = frame
 
     def give_up(self, reason: str, error: str, *, now: int) -> None:
         """Leave the run paused: nothing can be done before a person has."""

@@ -13,6 +13,8 @@ _File = tuple[int, int]
 _DATABASE, _LOG, _INDEX = range(3)
 _TICKS = 0.1
 """Seconds. Times of files are coarse: only one that is so old tells of each change after it."""
+_REMOVAL = 0.1
+"""Seconds that whoever takes the log away may need to take the database too."""
 
 
 class Files:
@@ -64,11 +66,13 @@ class Files:
         """One that was not there may come: a copy put in place by hand has no log at first."""
         if self._opened[place] is None and (now or place != _DATABASE):
             self._opened[place] = now
-        elif place == _DATABASE:
+        elif place == _DATABASE or not self._database_stays():
+            there = _look(self._names[_DATABASE]) is not None
             raise StoreGone(
-                f"{self._path} was deleted, moved or replaced while it was open",
-                kept="nothing of what came after",
-                next="put the file back, or `smithers init` and start again",
+                f"the database was {'replaced' if there else 'deleted or moved'} while it was open "
+                f"({self._path})",
+                kept="branches and snapshots, in git; the record only where the file was moved to",
+                next="smithers ps" if there else "put it back, or `smithers init` and start again",
             )
         else:
             raise StoreGone(
@@ -76,6 +80,15 @@ class Files:
                 kept="everything that was committed before",
                 next="smithers ps",
             )
+
+    def _database_stays(self) -> bool:
+        """Whether only the log or index went: one of three names is the first to be removed."""
+        end = time.monotonic() + _REMOVAL
+        while stays := _look(self._names[_DATABASE]) == self._opened[_DATABASE]:
+            if time.monotonic() > end:
+                break
+            time.sleep(_REMOVAL / 10)
+        return stays
 
     def lost_log(self) -> bool:
         """The log alone was taken away, and nobody has begun another in its place."""

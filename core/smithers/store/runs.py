@@ -12,7 +12,7 @@ from smithers.model.step import Attempt, Output
 from smithers.store import codec, crashes
 from smithers.store.database import Reader, Store
 from smithers.store.queries import STANDS
-from smithers.store.settle import settle
+from smithers.store.settle import say, say_asked, settle
 
 
 def create(store: Store, run: Run, *, created_by: str) -> None:
@@ -177,6 +177,9 @@ def intend(store: Store, run_id: str, intent: Intent, *, actor: str, now: int) -
                 "UPDATE runs SET intent = ?, intent_by = ?, rev = rev + 1 WHERE id = ?",
                 (intent.value, actor, run_id),
             )
+            if held and intent is Intent.GO:
+                # Its engine has nothing to say of it: what was to be does not come.
+                say_asked(db, seq, "resumed", now)
         if not held:
             settle(db, seq, intent, now)
     return get(store, run_id)
@@ -204,19 +207,24 @@ def _still_open(run: Run, what: str) -> None:
         )
 
 
-def stop(store: Store, run_id: str, *, actor: str) -> Run:
+def stop(store: Store, run_id: str, *, actor: str, now: int) -> Run:
     """ "That is enough": open loops end after the present iteration.
 
     The first to say so is recorded.
     """
     with store.write() as db:
-        _still_open(get(store, run_id), "stopped")
-        db.execute(
-            "UPDATE runs SET stop_by = ?, rev = rev + 1 WHERE id = ? AND stop_by = ''",
-            (actor, run_id),
-        )
+        run = get(store, run_id)
+        _still_open(run, "stopped")
+        if not run.stop_by:
+            db.execute("UPDATE runs SET stop_by = ?, rev = rev + 1 WHERE id = ?", (actor, run_id))
+            say(db, _seq(db, run_id), f"open loops are to end, asked by {actor}", now)
         _queue(db, run_id)
     return get(store, run_id)
+
+
+def _seq(db: sqlite3.Connection, run_id: str) -> int:
+    (seq,) = db.execute("SELECT seq FROM runs WHERE id = ?", (run_id,)).fetchone()
+    return int(seq)
 
 
 def _queue(db: sqlite3.Connection, run_id: str) -> None:
@@ -229,18 +237,28 @@ def _queue(db: sqlite3.Connection, run_id: str) -> None:
     )
 
 
-def cast(store: Store, run_id: str, agents: Mapping[str, str]) -> None:
+def cast(store: Store, run_id: str, agents: Mapping[str, str], *, actor: str, now: int) -> None:
     """Who plays a role, from the next attempt on."""
     with store.write() as db:
         run = get(store, run_id)
-        db.execute(
-            "UPDATE runs SET agents = ?, rev = rev + 1 WHERE id = ?",
-            (codec.dumps({**run.agents, **agents}), run_id),
-        )
+        other = {role: name for role, name in agents.items() if run.agents.get(role) != name}
+        if other:
+            db.execute(
+                "UPDATE runs SET agents = ?, rev = rev + 1 WHERE id = ?",
+                (codec.dumps({**run.agents, **other}), run_id),
+            )
+            said = ", ".join(f"{role} = {name}" for role, name in other.items())
+            say(db, _seq(db, run_id), f"from now on {said}, asked by {actor}", now)
 
 
 def reopen(
-    store: Store, run_id: str, key: str, *, actor: str, agents: Mapping[str, str] | None = None
+    store: Store,
+    run_id: str,
+    key: str,
+    *,
+    actor: str,
+    now: int,
+    agents: Mapping[str, str] | None = None,
 ) -> Run:
     """Let a failed step be tried again, and its run go on. Raises Refused when it did not fail.
 
@@ -273,11 +291,14 @@ def reopen(
                 kept="everything as it is",
                 next=f"smithers why {run_id}",
             )
-        db.execute(
-            "UPDATE attempts SET reopened = ? WHERE run = (SELECT seq FROM runs WHERE id = ?) "
-            "AND key = ? AND n = ? AND reopened = ''",
-            (actor, run_id, key, number),
+        seq = _seq(db, run_id)
+        asked = db.execute(
+            "UPDATE attempts SET reopened = ? WHERE run = ? AND key = ? AND n = ? "
+            "AND reopened = ''",
+            (actor, seq, key, number),
         )
+        if asked.rowcount:
+            say(db, seq, f"{key} is to be tried again, asked by {actor}", now)
         db.execute(
             "UPDATE runs SET rev = rev + 1, intent = 'go', agents = ?, "
             "intent_by = CASE intent WHEN 'go' THEN intent_by ELSE ? END, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from smithers.model.run import Intent
+from smithers.store import codec
 from smithers.store.database import Store
 
 CANCELLED = "the run was cancelled"
@@ -24,18 +25,18 @@ def settle(db: sqlite3.Connection, seq: int, intent: Intent, now: int) -> None:
         case Intent.GO:
             if _move(db, seq, "queued", "status = 'paused'"):
                 db.execute("UPDATE runs SET status_reason = '' WHERE seq = ?", (seq,))
-                _frame(db, seq, "resumed", now)
+                say_asked(db, seq, "resumed", now)
         case Intent.PAUSE | Intent.PAUSE_NOW:
             if _move(db, seq, "paused", "status != 'paused'"):
                 _say_who(db, seq, "paused")
-                _frame(db, seq, "paused", now)
+                say_asked(db, seq, "paused", now)
         case Intent.CANCEL:
             db.execute(
                 "UPDATE runs SET status = 'cancelled', error = '', finished_at = ?, "
                 "wake_at = NULL WHERE seq = ?",
                 (now, seq),
             )
-            cancel_steps(db, seq, _frame(db, seq, "cancelled", now))
+            cancel_steps(db, seq, say_asked(db, seq, "cancelled", now))
 
 
 def _move(db: sqlite3.Connection, seq: int, status: str, where: str) -> bool:
@@ -50,14 +51,21 @@ def _say_who(db: sqlite3.Connection, seq: int, what: str) -> None:
     )
 
 
-def _frame(db: sqlite3.Connection, seq: int, what: str, now: int) -> int:
+def say_asked(db: sqlite3.Connection, seq: int, what: str, now: int) -> int:
+    """A frame that says what was asked of the run, and by whom. Returns its number."""
+    asked = f"SELECT 'run ' || {_ASKED} FROM runs WHERE seq = ?"  # noqa: S608
+    (why,) = db.execute(asked, (what, what, seq)).fetchone()
+    return say(db, seq, why, now)
+
+
+def say(db: sqlite3.Connection, seq: int, why: str, now: int) -> int:
+    """A frame from outside, which changes no step by itself. Returns its number."""
     db.execute("UPDATE runs SET frame = frame + 1 WHERE seq = ?", (seq,))
-    db.execute(
-        "INSERT INTO frames (run, n, at, why) "  # noqa: S608
-        f"SELECT seq, frame, ?, 'run ' || {_ASKED} FROM runs WHERE seq = ?",
-        (now, what, what, seq),
-    )
     (frame,) = db.execute("SELECT frame FROM runs WHERE seq = ?", (seq,)).fetchone()
+    db.execute(
+        "INSERT INTO frames (run, n, at, why) VALUES (?, ?, ?, ?)",
+        (seq, frame, now, codec.text(why)),
+    )
     return int(frame)
 
 

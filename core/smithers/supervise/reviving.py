@@ -11,6 +11,7 @@ from smithers.clock import SYSTEM, Clock
 from smithers.model.run import Lease
 from smithers.model.step import AttemptStatus
 from smithers.process.identity import me
+from smithers.process.marks import token_of_folder
 from smithers.store import crashes, due, runs
 from smithers.store.database import Reader, Store, open_reader
 from smithers.store.drive import LEASE_MS
@@ -84,9 +85,10 @@ def _count(reader: Reader, row: due.Open) -> int:
 
 
 def _tokens(reader: Reader, run_id: str) -> set[int]:
-    """Marks of the attempts that a dead engine left running."""
+    """Marks of the attempts that a dead engine left running, and of its setup."""
     last = [attempts[-1] for attempts in runs.attempts_of(reader, run_id).values()]
-    return {attempt.token for attempt in last if attempt.status is AttemptStatus.RUNNING}
+    running = {attempt.token for attempt in last if attempt.status is AttemptStatus.RUNNING}
+    return running | {token_of_folder(runs.get(reader, run_id).workspace)}
 
 
 def _ask(state: Path, lease: Lease, count: int, tokens: set[int], now: int) -> Revival:

@@ -11,14 +11,14 @@ from smithers.process.run import Completed
 from smithers.vcs.git import IDENTITY, fields, git, last_words, line
 from smithers.vcs.repository import Repository, discover, resolve
 
-_IN_PROGRESS = {
+_UNFINISHED = {
     "MERGE_HEAD": ("a merge", "git merge --abort"),
     "rebase-merge": ("a rebase", "git rebase --abort"),
     "rebase-apply": ("a rebase", "git rebase --abort"),
     "CHERRY_PICK_HEAD": ("a cherry-pick", "git cherry-pick --abort"),
-    "index.lock": ("another git command", "delete .git/index.lock if there is none"),
     "REVERT_HEAD": ("a revert", "git revert --abort"),
 }
+_LOCKED = {"index.lock": ("another git command", "delete .git/index.lock if there is none")}
 
 _CHATTER = (b"Not committing merge", b"hint:", b"Merge with")
 
@@ -58,11 +58,18 @@ def describe(main: Path, branch: str, commit: str) -> str:
     return f"merged {branch} into {into} as {commit[:12]}"
 
 
+def unfinished(repo: Repository) -> str:
+    """`a merge`, `a rebase`, …: what a checkout is in the middle of, or nothing."""
+    return next(
+        (what for name, (what, _) in _UNFINISHED.items() if (repo.git_dir / name).exists()), ""
+    )
+
+
 def _ready(main: Path) -> Repository:
     repo = discover(main)
     if repo is None:
         raise LandRefused(f"{main} is no git repository: there is nothing to merge into")
-    for name, (what, way_out) in _IN_PROGRESS.items():
+    for name, (what, way_out) in (_UNFINISHED | _LOCKED).items():
         if (repo.git_dir / name).exists():
             raise LandRefused(f"{what} is in progress in {repo.top}", next=f"end it, or {way_out}")
     if not repo.branch:

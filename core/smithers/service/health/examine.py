@@ -28,6 +28,7 @@ def examine(root: Path, *, actor: str, verify: bool = False) -> Iterator[Finding
     if broken or not locate.exists(root):
         return
     yield from home.disk(root)
+    yield from home.reserve(root)
     with open_directory(root) as db:
         yield from database.journal(db)
         yield from database.log(db)

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smithers import config
-from smithers.errors import ConfigError, StoreError
+from smithers.engine import room
+from smithers.errors import ConfigError, StoreError, StoreFull
 from smithers.service import locate
-from smithers.service.health.finding import Finding, shown
+from smithers.service.health.finding import FIX, Finding, shown
 from smithers.service.safe import line
 from smithers.store.database import NAME
 from smithers.store.upkeep import FILES
@@ -86,3 +87,16 @@ def disk(root: Path, *, least: int = _LEAST_FREE) -> Iterator[Finding]:
         yield Finding("disk", "warning", detail, "smithers gc")
     else:
         yield Finding("disk", "ok", detail)
+
+
+def reserve(root: Path) -> Iterator[Finding]:
+    """What an engine sets aside at its start: room for saying that the disk is full."""
+    state = locate.state_dir(root)
+    if any((state / "engines").glob("*.lock")) and room.lacks_reserve(state):
+        detail = line(f"{room.RESERVE} is missing or short: a full disk could not be recorded")
+        yield Finding("reserve", "warning", detail, FIX, lambda: _set_aside(state))
+
+
+def _set_aside(state: Path) -> None:
+    if not room.have_reserve(state):
+        raise StoreFull("there is no room for it", next="smithers gc")
