@@ -18,6 +18,7 @@ from smithers.service.views import DecisionView, MessageView
 from smithers.store import crashes, messages, runs
 from smithers.store.database import Store
 from smithers.store.settle import hand_over
+from smithers.supervise.owner import replaceable
 from smithers.supervise.reviving import Did, revive
 from smithers.supervise.spawn import driven, end_hung_engine, inside_attempt, spawn
 from smithers.vcs.land import land as merge
@@ -70,8 +71,9 @@ def cancel(root: Path, run: str, *, actor: str) -> None:
 def _intend(root: Path, run: str, intent: Intent, actor: str) -> None:
     with _store(root) as store:
         runs.intend(store, run, intent, actor=actor, now=SYSTEM.now())
-        _, held = runs.lease(store, run)
-        dead = held and not driven(store, run, SYSTEM.now())
+        lease, held = runs.lease(store, run)
+        # One look: an engine that gives the run back between two of them is not dead.
+        dead = held and replaceable(lease, SYSTEM.now())
     if dead:
         # A dead engine's processes are still to be ended, and its attempts to be recorded.
         _wake(root, run)
