@@ -12,7 +12,6 @@ import pytest
 from smithers.clock import SYSTEM
 from smithers.errors import Refused
 from smithers.model.run import RunStatus
-from smithers.process import sweep
 from smithers.service import control, reading
 from tests.crashes.cases import (
     CASES,
@@ -46,24 +45,9 @@ def resume_and_finish(workshop: Workshop) -> None:
     finish(workshop)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_undisturbed_it_ends_like_this(workshop: Workshop, name: str) -> None:
-    CASES[name].up(workshop)
-    finish(workshop)
-    assert {len(tries) for tries in workshop.attempts().values()} == {1}
-    verify(CASES[name], workshop)
-
-
 INSIDE = [
-    ("sequence", "a"),
-    ("sequence", "b"),
     ("parallel", "a"),
-    ("parallel", "d"),
-    ("gate", "a"),
-    ("gate", "b"),
-    ("loop", "build[1]/code"),
     ("loop", "build[2]/code"),
-    ("loop", "build[2]/checks"),
     ("edits", "code"),
     ("edits", "verify"),
 ]
@@ -73,9 +57,6 @@ INSIDE = [
 def test_killed_inside_an_attempt(workshop: Workshop, name: str, step: str) -> None:
     hold(workshop, step)
     CASES[name].up(workshop)
-    if step == "b" and name == "gate":
-        workshop.until(lambda view: view.gates)
-        workshop.approve()
     until_inside(workshop, step)
     kill(workshop)
     killed_at = SYSTEM.now()
@@ -87,38 +68,6 @@ def test_killed_inside_an_attempt(workshop: Workshop, name: str, step: str) -> N
     assert first.finished_at is not None
     assert first.finished_at <= killed_at, "the time until the resume is nobody's work"
     verify(CASES[name], workshop)
-
-
-FRAMES = [
-    *(("sequence", frame) for frame in (0, 2)),
-    *(("parallel", frame) for frame in (0, 1)),
-    *(("gate", frame) for frame in (0, 1)),
-    *(("loop", frame) for frame in (1, 2, 3)),
-    *(("edits", frame) for frame in (0, 1, 2)),
-]
-
-
-@pytest.mark.parametrize(("name", "frame"), FRAMES)
-def test_killed_as_soon_as_a_frame_is_there(workshop: Workshop, name: str, frame: int) -> None:
-    CASES[name].up(workshop)
-    workshop.until_frame(frame)
-    kill(workshop)
-    bury(workshop)
-    resume_and_finish(workshop)
-    verify(CASES[name], workshop)
-
-
-def test_killed_with_all_that_it_had_started(workshop: Workshop) -> None:
-    hold(workshop, "code")
-    CASES["edits"].up(workshop)
-    until_inside(workshop, "code")
-    kill(workshop)
-    sweep.sweep(workshop.tokens())
-    assert bury(workshop) == []
-    let_go(workshop, "code")
-    resume_and_finish(workshop)
-    assert workshop.attempts()["code"] == ["interrupted", "succeeded"]
-    verify(CASES["edits"], workshop)
 
 
 def test_killed_in_each_attempt_of_a_step(workshop: Workshop) -> None:
