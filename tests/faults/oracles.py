@@ -214,13 +214,13 @@ def sound(scene: Scene) -> list[str]:
 
 
 def timers_are_ahead(scene: Scene) -> list[str]:
-    """A retry is due after the failure that it follows, by minutes at most."""
+    """A retry is due after the attempt that it follows began, and by minutes at most."""
     return [
         f"attempt {one.n} of {key} ended at {one.finished_at} and is tried again at {one.retry_at}"
         for key, tries in scene.record.attempts.items()
         for one in tries
         if one.retry_at is not None
-        and not (one.finished_at or 0) <= one.retry_at <= (one.finished_at or 0) + 400_000
+        and not one.started_at <= one.retry_at <= (one.finished_at or 0) + 400_000
     ]
 
 

@@ -108,7 +108,7 @@ def resume(root: Path, run: str, *, agents: Mapping[str, str], actor: str) -> No
             why = f"run resumed by {actor}" if row.intent is Intent.GO else ""
             crashes.forgive(store, run, actor=actor, now=SYSTEM.now(), why=why)
     if not alive:
-        _spawn(root, run)
+        _spawn_unless_driven(root, run)
 
 
 def stop(root: Path, run: str, *, actor: str) -> None:
@@ -205,6 +205,16 @@ def _wake(root: Path, run: str) -> None:
     if not alive:
         with suppress(Refused):
             _spawn(root, run)
+
+
+def _spawn_unless_driven(root: Path, run: str) -> None:
+    """The same, where somebody else, such as a supervisor, may have been quicker."""
+    try:
+        _spawn(root, run)
+    except Refused:
+        with _store(root) as store:
+            if not driven(store, run, SYSTEM.now()):
+                raise
 
 
 def _spawn(root: Path, run: str) -> None:
