@@ -155,7 +155,8 @@ def test_of_many_that_resume_at_once_one_drives(workshop: Workshop) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert said.count("resumed") == 1, said
+    # Who was not the first has what was asked for too, or hears who has the run.
+    assert "resumed" in said, said
     assert all("live engine" in word for word in said if word != "resumed")
     assert workshop.lease()[0].fence == fence + 1
     assert alive(workshop.engine())

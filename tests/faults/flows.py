@@ -12,7 +12,7 @@ from smithers.model.gate import Answer
 from smithers.model.run import RunStatus
 
 HEADER = """\
-from smithers import *
+from smithers import Approval, Call, Check, Context, Loop, Parallel, Sequence, Task, workflow
 from tests.faults.kit import *
 
 @workflow("flow", summary="a base workflow", edits={edits})
@@ -38,8 +38,6 @@ class Flow:
     files: dict[str, str] = field(default_factory=dict)
     """What agents write: everything that the branch has beyond its base."""
     turns: tuple[dict[str, Any], ...] = ()
-    depth: int = 2
-    """How many faults in a row are tried exhaustively."""
     supervised: bool = False
     """A supervisor brings it back, which counts deaths, and not a person, who is not counted."""
     waits: bool = False
@@ -65,13 +63,13 @@ FLOWS = {
     for flow in (
         Flow(
             "sequence",
-            'return Sequence(*(Call(f"s{n}", awork if n else work, n) for n in range(4)))',
+            'return Sequence(*(Call(f"s{n}", awork if n else work, n) for n in range(5)))',
         ),
         Flow(
             "parallel",
             """
             sides = Parallel(*(Call(f"p{n}", work if n % 2 else awork, n) for n in range(3)))
-            return Sequence(Call("a", awork, 1), sides, Call("z", awork, 2))
+            return Sequence(sides, Call("z", awork, 2))
             """,
         ),
         Flow(
@@ -87,7 +85,7 @@ FLOWS = {
             """
             def body(turn):
                 return Call("a", awork, turn.iteration)
-            loop = Loop("l", body, until=lambda turn: False, max_iterations=3)
+            loop = Loop("l", body, until=lambda turn: False, max_iterations=4)
             return Sequence(loop, Call("z", awork, 1))
             """,
             ends=RunStatus.FAILED,
@@ -107,7 +105,7 @@ FLOWS = {
             "revived",
             """
             sides = Parallel(Call("a", awork, 1), Call("b", work, 2))
-            return Sequence(sides, Approval("ship", "Ship it?"), Call("z", awork, 2))
+            return Sequence(sides, Call("z", awork, 2))
             """,
             supervised=True,
         ),
@@ -166,9 +164,7 @@ FLOWS = {
         Flow(
             "retried",
             """
-            return Sequence(
-                Call("b", fails_until, "fixed"), Call("c", awork, 2)
-            )
+            return Call("b", fails_until, "fixed")
             """,
             retry="b",
         ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 
@@ -32,10 +31,11 @@ class Images:
         (self._kept / name).rename(self._live)
 
     def drop(self, name: str) -> None:
-        shutil.rmtree(self._kept / name)
+        _remove(str(self._kept / name))
 
     def clear(self) -> None:
-        shutil.rmtree(self._live, ignore_errors=True)
+        if self._live.exists():
+            _remove(str(self._live))
 
 
 def _copy(source: str, to: str) -> None:
@@ -50,6 +50,16 @@ def _copy(source: str, to: str) -> None:
                 _copy(entry.path, target)
             else:
                 _copy_file(entry.path, target)
+
+
+def _remove(folder: str) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _remove(entry.path)
+            else:
+                os.unlink(entry.path)  # noqa: PTH108
+    os.rmdir(folder)  # noqa: PTH106
 
 
 def _copy_file(source: str, to: str) -> None:

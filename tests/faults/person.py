@@ -117,10 +117,6 @@ class Play:
             self._count()
         return False
 
-    def look_after_death(self) -> None:
-        """See to what lies there, and choose what comes next."""
-        self.action = self._look(closely=True)
-
     def wrong(self, what: str) -> None:
         self.case.wrong.append(what)
 

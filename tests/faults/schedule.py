@@ -19,11 +19,11 @@ Faults = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Task:
-    """One case; or, with `deeper`, all that begin with it and have so many faults more."""
+    """One case; or, with `deeper`, all that begin with it and have one fault more."""
 
     flow: str
     faults: Faults
-    deeper: int = 0
+    deeper: bool = False
     calmly: bool = False
     """After the last death nothing more is measured, and no process needs to be one of its own."""
 
@@ -108,7 +108,7 @@ class Player:
         if play.case.wrong or not play.action:
             self._finish(play.case, tally)
         else:
-            self._deeper(play.case, play.action, task.deeper, tally)
+            self._deeper(play.case, play.action, tally)
         return tally
 
     def case(self, flow: Flow, faults: Faults) -> Case:
@@ -132,7 +132,7 @@ class Player:
         self._finish(play.case, tally)
         return play.case
 
-    def _deeper(self, so_far: Case, first: str, depth: int, tally: Tally) -> None:
+    def _deeper(self, so_far: Case, first: str, tally: Tally) -> None:
         """All cases that go on from what lies there now, after the deaths of `so_far`.
 
         What is shared is not played again for each: one engine goes on and stops wherever it could
@@ -155,18 +155,14 @@ class Player:
             faults = (*so_far.faults, crossing)
             if crossing in stopped:
                 self._world.images.take(_image(so_far.faults, crossing))
-                self._from_here(Case(flow, faults, stopped[crossing]), depth, tally)
+                self._from_here(Case(flow, faults, stopped[crossing]), tally)
             else:
                 self._alone(flow, faults, tally, calmly=True)
 
-    def _from_here(self, case: Case, depth: int, tally: Tally) -> None:
+    def _from_here(self, case: Case, tally: Tally) -> None:
         """Go on with what the last of its deaths has left."""
         # Readers are asked after each first fault, and after every fourth that follows one.
         play = Play(self._world, case, faults=(), fully=case.faults[-1] % 4 == 0)
-        if depth > 1:
-            play.look_after_death()
-            self._deeper(case, play.action, depth - 1, tally)
-            return
         play.to_the_end(calmly=True, after_death=True)
         self._finish(case, tally)
 
@@ -210,7 +206,7 @@ def exhaustive(player: Player, flows: list[Flow], *, pairs: bool = True) -> list
     """Every single fault; and where the way to it can be shared, all that may follow it."""
     tasks: list[Task] = []
     for flow in flows:
-        deeper = flow.depth - 1 if pairs and not flow.processes else 0
+        deeper = pairs and not flow.processes
         tasks += [
             Task(flow.name, (n,), deeper, calmly=True) for n in range(1, player.length(flow) + 1)
         ]
@@ -221,6 +217,6 @@ def drawn(player: Player, flows: list[Flow], chance: random.Random) -> Task:
     """A random case of two to four faults, or, after two or three, all that may follow them."""
     flow = chance.choice(flows)
     most = player.length(flow) + 5
-    deeper = 0 if flow.processes else chance.randint(0, 1)
-    count = chance.randint(2, 4 - deeper)
+    deeper = not flow.processes and chance.random() < 0.5
+    count = chance.randint(2, 3 if deeper else 4)
     return Task(flow.name, tuple(chance.randint(1, most) for _ in range(count)), deeper)

@@ -16,15 +16,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 CHECKOUT = Path(__file__).parents[2]
 LEAST = {
-    "sequence": 950, "parallel": 1130, "loop": 950, "exhausted": 620, "asks": 660, "gate": 670,
-    "denied": 510, "invalid": 850, "cancelled": 430, "paused": 690, "stopped": 430, "retried": 1000,
-    "revived": 990,
+    "sequence": 1290, "parallel": 790, "loop": 980, "exhausted": 980, "asks": 680, "gate": 690,
+    "denied": 525, "invalid": 880, "cancelled": 450, "paused": 710, "stopped": 440, "retried": 700,
+    "revived": 660,
 }  # fmt: skip
 """Cases of each; a workflow that crosses fewer points than it did tests less."""
 SINGLE = {"leftovers,edits": 140, "again,landed": 130}
 """The same where one fault is tried, and not two: processes and files are at stake."""
-RANDOM = 250
-REAL = 60
+RANDOM = 150
+REAL = 75
 
 
 def faults(*args: str) -> str:
@@ -66,7 +66,7 @@ def test_up_to_four_faults_at_random() -> None:
     assert cases(faults("--cases", str(RANDOM), "--seed", "1")) >= RANDOM
 
 
-@pytest.mark.parametrize("part", range(5))
+@pytest.mark.parametrize("part", range(4))
 def test_real_engines_killed_at_any_moment(part: int) -> None:
     assert cases(faults("--real", str(REAL), "--seed", str(part * REAL))) == REAL
 

@@ -64,10 +64,11 @@ def folder() -> Path:
 
 def settle_environment(home: Path) -> None:
     """Nothing of whoever runs this reaches the product."""
-    for name in [name for name in os.environ if name.startswith(("SMITHERS_", "GIT_"))]:
-        del os.environ[name]
+    path = os.environ["PATH"]
     home.mkdir(exist_ok=True)
+    os.environ.clear()
     os.environ |= {
+        "PATH": path,
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),
         "GIT_CONFIG_GLOBAL": os.devnull,
@@ -296,10 +297,6 @@ def _close_but(kept: set[str]) -> None:
                 os.close(int(handle))
 
 
-def _in_checkout(path: Path) -> bool:
-    return any((folder / ".git").exists() for folder in (path, *path.parents))
-
-
 def begin_serving() -> None:
     """Make this process one that cases are forked from: no database is open when it forks."""
     points.install()
@@ -315,7 +312,7 @@ def begin_serving() -> None:
     replace(engine_main, "_say", said)
     find = discover
     # Where there is no repository git need not be asked each time.
-    replace(workspaces, "discover", lambda path: find(path) if _in_checkout(path) else None)
+    replace(workspaces, "discover", lambda path: find(path) if (path / ".git").exists() else None)
     gc.disable()
     signals = signal.valid_signals()
     replace(signal, "valid_signals", lambda: signals)  # asked by each event loop, and slow
