@@ -24,6 +24,7 @@ from smithers.engine.log import AttemptLog
 from smithers.engine.mail import Mailbox
 from smithers.engine.threads import in_thread
 from smithers.engine.turns import Conversation, TurnFailed
+from smithers.engine.unfinished import NO_VERDICT, Interrupted
 from smithers.engine.workspace import Workspace
 from smithers.errors import SmithersError
 from smithers.model.run import Run
@@ -35,7 +36,6 @@ from smithers.store.database import Store
 from smithers.store.drive import SnapshotRow
 
 TAIL_CHARACTERS = 8000
-NO_VERDICT = frozenset({AttemptStatus.INTERRUPTED, AttemptStatus.STOPPED})
 
 
 @dataclass(slots=True)
@@ -46,17 +46,6 @@ class Ended:
     output: Output | None = None
     snapshots: list[SnapshotRow] = field(default_factory=list)
     tree: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """An attempt whose engine died, and what its successor has to know."""
-
-    attempt: Attempt
-    before: str
-    """Commit of the files at its start; empty where there is none."""
-    alone: bool
-    """No other attempt has used the workspace since."""
 
 
 class CheckFailed(Exception):

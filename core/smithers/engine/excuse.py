@@ -5,12 +5,14 @@ They count as interrupted: charged nothing, and taken up again once that is cure
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from smithers.engine.attempt import Ended, Interrupted
+from smithers.engine.attempt import Ended
 from smithers.engine.room import WHY, Room
+from smithers.engine.unfinished import Interrupted, taken_up
 from smithers.engine.workspace import Workspace
+from smithers.errors import SmithersError
 from smithers.model.step import Attempt, AttemptStatus
 
 MOST = 5
@@ -19,7 +21,7 @@ _FAILED = frozenset({AttemptStatus.FAILED, AttemptStatus.TIMED_OUT})
 
 
 def excuse(
-    one: Ended, tries: Iterable[Attempt], room: Room, workspace: Workspace
+    one: Ended, tries: Sequence[Attempt], room: Room, workspace: Workspace
 ) -> Interrupted | None:
     """Take this end back if it proves nothing, and say what the next attempt has to know."""
     lost = workspace.missing()
@@ -38,8 +40,17 @@ def excuse(
         value=None,
         retry_at=None,
     )
+    return _taken_up(one, tries, workspace)
+
+
+def _taken_up(one: Ended, tries: Sequence[Attempt], workspace: Workspace) -> Interrupted:
     before = next((row.commit for row in one.snapshots if row.side == "before"), "")
-    return Interrupted(one.attempt, before, alone=True)
+    if before:
+        return Interrupted(one.attempt, one.attempt, before)
+    try:
+        return taken_up([*(old for old in tries if old.n < one.attempt.n), one.attempt], workspace)
+    except SmithersError:  # the files are gone: nothing is left to be set back
+        return Interrupted(one.attempt, one.attempt, "")
 
 
 def _met(tries: Iterable[Attempt]) -> int:

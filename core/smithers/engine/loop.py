@@ -16,7 +16,7 @@ from smithers.clock import Clock
 from smithers.config import load
 from smithers.engine import budget, loading
 from smithers.engine.alarm import Alarm
-from smithers.engine.attempt import Attempts, Ended, Interrupted
+from smithers.engine.attempt import Attempts, Ended
 from smithers.engine.casting import name_for
 from smithers.engine.excuse import excuse
 from smithers.engine.gates import ask_again, open_gate
@@ -24,6 +24,7 @@ from smithers.engine.pen import Pen
 from smithers.engine.room import Room
 from smithers.engine.takeover import Inheritance
 from smithers.engine.turns import session_of
+from smithers.engine.unfinished import Interrupted
 from smithers.engine.watch import Tenure, keep_watch
 from smithers.errors import SmithersError, StoreFull, UsageError, VcsError
 from smithers.model.gate import Gate
@@ -299,9 +300,9 @@ class Loop:
     def _taken_up(self, key: str) -> Interrupted | None:
         """What is known of an interrupted attempt now: others may have begun since."""
         old = self._interrupted.pop(key, None)
-        if old is None or not old.alone:
-            return old
-        alone = recovery.alone(self._store, self._drive.lease.run, old.attempt)
+        if old is None:
+            return None
+        alone = recovery.alone(self._store, self._drive.lease.run, old.began)
         return replace(old, alone=alone)
 
     def _finished(self, key: str, task: asyncio.Task[Ended]) -> None:

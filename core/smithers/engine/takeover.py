@@ -9,8 +9,9 @@ import json
 from dataclasses import dataclass, field, replace
 
 from smithers.clock import Clock
-from smithers.engine.attempt import Ended, Interrupted
+from smithers.engine.attempt import Ended
 from smithers.engine.log import last_written
+from smithers.engine.unfinished import Interrupted, taken_up
 from smithers.engine.workspace import Workspace, prepare
 from smithers.errors import SmithersError
 from smithers.model.run import Run
@@ -38,8 +39,8 @@ class Inheritance:
 def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
     """End what a dead engine left. SmithersError when it will not die, or files are missing."""
     known = runs.get(store, run_id)
-    last = [attempts[-1] for attempts in runs.attempts_of(store, run_id).values()]
-    running = [attempt for attempt in last if attempt.status is AttemptStatus.RUNNING]
+    tries = runs.attempts_of(store, run_id)
+    running = [each[-1] for each in tries.values() if each[-1].status is AttemptStatus.RUNNING]
     tokens = {attempt.token for attempt in running} | _of_setup(store, known)
     if tokens:
         left = sweep.sweep(tokens)
@@ -70,12 +71,10 @@ def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
         )
         rows = _unrecorded(workspace, attempt)
         left_behind.ended.append(Ended(done, snapshots=rows, tree=left_behind.tree))
-    for attempt in [*last, *(ended.attempt for ended in left_behind.ended)]:
-        if attempt.status is AttemptStatus.INTERRUPTED:
-            before = workspace.kept(attempt.key, attempt.n, "before", since=attempt.started_at)
-            left_behind.interrupted[attempt.key] = Interrupted(
-                attempt, before, recovery.alone(store, run_id, attempt)
-            )
+        tries[attempt.key][-1] = done
+    for key, each in tries.items():
+        if each[-1].status is AttemptStatus.INTERRUPTED:
+            left_behind.interrupted[key] = taken_up(each, workspace)
     return left_behind
 
 
