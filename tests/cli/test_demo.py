@@ -24,11 +24,15 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_with_yes_it_goes_through_by_itself(place, smithers):
-    said = smithers("demo", "--yes")
+def test_with_yes_it_goes_through_by_itself_and_survives_a_crash(place, smithers):
+    (place / "smithers-demo").mkdir()
+    said = smithers("demo", "--crash", "--yes")
     assert said.code == 0, said.err
-    project = place / "smithers-demo"
+    project = place / "smithers-demo-2"
     assert "build[1]/checks failed" in said.err
+    assert "kill -9" in said.err
+    assert "demo is interrupted. Finished and kept: build[1]/code, build[1]/checks\n" in said.err
+    assert "build[2]/code  Change the code, attempt 2" in said.err
     assert "approved as agent:demo" in said.err
     for text in (
         "in 3 iterations",
@@ -43,6 +47,12 @@ def test_with_yes_it_goes_through_by_itself(place, smithers):
     assert not (project / "ratelimit.py").exists()
 
     os.chdir(project)  # the commands that it names are real ones
+    steps = {
+        each["key"]: each for each in smithers("inspect", "demo", "--json").json["steps_detail"]
+    }
+    tries = [each["status"] for each in steps["build[2]/code"]["attempts"]]
+    assert tries == ["interrupted", "succeeded"]
+    assert len(steps["build[1]/code"]["attempts"]) == 1
     assert "ratelimit.py" in smithers("diff", "demo", "--stat").out
     assert "429" in smithers("logs", "demo", "build[2]/review").out
     assert smithers("events", "demo").code == 0
@@ -54,9 +64,11 @@ def test_with_yes_it_goes_through_by_itself(place, smithers):
 
 
 def test_without_a_person_it_stops_at_the_gate(place, smithers):
-    said = smithers("demo")
+    said = smithers("demo", "--json")
     assert said.code == 3
-    assert "smithers approve demo ship" in said.out
+    assert said.json["dir"] == str(place / "smithers-demo")
+    assert said.json["happened"]["iterations"] == 3
+    assert "smithers approve demo ship" in said.json["next"]
     again = smithers("demo", "--dir", "smithers-demo")
     assert again.code == 2
 
@@ -71,22 +83,3 @@ def test_a_person_sees_the_diff_and_approves(place):
         terminal.send("a\n")
         assert terminal.end() == 0, terminal.shown
         assert "ship approved by person:" in terminal.shown
-
-
-def test_a_crash_is_shown_and_survived(place, smithers):
-    (place / "smithers-demo").mkdir()
-    said = smithers("demo", "--crash", "--yes", "--json")
-    assert said.code == 0, said.err
-    assert "kill -9" in said.err
-    assert "demo is interrupted. Finished and kept: build[1]/code, build[1]/checks\n" in said.err
-    assert "build[2]/code  Change the code, attempt 2" in said.err
-    assert said.json["dir"] == str(place / "smithers-demo-2")
-    assert said.json["happened"]["iterations"] == 3
-    assert said.json["happened"]["interrupted"] == ["build[2]/code"]
-    os.chdir(said.json["dir"])
-    steps = {
-        each["key"]: each for each in smithers("inspect", "demo", "--json").json["steps_detail"]
-    }
-    tries = [each["status"] for each in steps["build[2]/code"]["attempts"]]
-    assert tries == ["interrupted", "succeeded"]
-    assert len(steps["build[1]/code"]["attempts"]) == 1
