@@ -9,10 +9,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from smithers.process import spawn
+from smithers.process import identity, sandbox, spawn, table
 from smithers.process.marks import Mark
 from smithers.process.sweep import reap_adopted, sweep
 
@@ -32,7 +32,14 @@ class Child:
         mark: Mark,
         pipes: Mapping[int, str],
         line_limit: int,
+        talk: int | None,
+        *,
+        boxed: bool,
     ) -> None:
+        self._boxed = boxed
+        self._stdin = talk
+        self._unsent = bytearray()
+        self._hung_up = False
         self._loop = asyncio.get_running_loop()
         self._process = process
         self._mark = mark
@@ -80,6 +87,16 @@ class Child:
         """Exit code, negative for a signal: the end of the process, never of its pipes."""
         return await asyncio.shield(self._ended)
 
+    def send(self, data: bytes) -> None:
+        """Have it written to its stdin, as fast as it reads; lost where it reads no more."""
+        self._unsent += data
+        self._write()
+
+    def hang_up(self) -> None:
+        """Close its stdin, once all that was sent is written."""
+        self._hung_up = True
+        self._write()
+
     async def stop(self, *, polite: int = signal.SIGTERM, grace: float = 5.0) -> None:
         """Ask the process to end, and after `grace` seconds kill it; then kill all of its mark.
 
@@ -87,13 +104,46 @@ class Child:
         """
         try:
             if not self._ended.done():
-                self._process.send_signal(polite)
+                self._ask(polite)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.wait(), grace)
         finally:
             sweep({self._mark.token})
             self._collect()
             self._close()
+
+    def _ask(self, polite: int) -> None:
+        """Signal the program itself: bwrap would not pass it on, and end all at once."""
+        inner = table.innermost(self._process.pid) if self._boxed else None
+        if inner is None:
+            self._process.send_signal(polite)
+            return
+        with identity.held(inner.pid) as handle:
+            identity.send(inner.pid, inner.start_time, polite, handle)
+
+    def _write(self) -> None:
+        if self._stdin is None:
+            return
+        try:
+            if self._unsent:
+                del self._unsent[: os.write(self._stdin, self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:  # nobody reads any more
+            self._close_stdin()
+            return
+        if self._unsent:
+            self._loop.add_writer(self._stdin, self._write)
+            return
+        self._loop.remove_writer(self._stdin)
+        if self._hung_up:
+            self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        if self._stdin is not None:
+            self._loop.remove_writer(self._stdin)
+            os.close(self._stdin)
+            self._stdin = None
 
     def _feed(self, fd: int, data: bytes) -> list[tuple[str, str]]:
         if data:
@@ -164,6 +214,7 @@ class Child:
             self._loop.remove_reader(fd)
             os.close(fd)
         self._pipes.clear()
+        self.hang_up()
         self._news.set()
 
 
@@ -174,35 +225,56 @@ async def start(
     env: Mapping[str, str],
     mark: Mark,
     stdin: bytes | None = None,
+    talks: bool = False,
     line_limit: int = LINE_LIMIT,
+    box: sandbox.Box | None = None,
 ) -> Child:
-    """Start `argv` marked, in a session of its own, without a terminal.
+    """Start `argv` marked, in a session of its own, without a terminal, in a box if there is one.
 
-    `stdin` is read from a file, so that it can never block. Raises OSError if it cannot start.
+    `stdin` is read from a file, so that it can never block; with `talks` it is the first that is
+    sent through a pipe that stays open. Raises OSError if it cannot start.
     """
-    read_out, write_out = os.pipe()
-    read_err, write_err = os.pipe()
-    file = spawn.input_file(stdin or b"")
-    try:
+    env = {**env, **mark.environ()}
+    if box is not None:
+        argv = sandbox.enclose(box, argv, cwd=cwd, env=env)
+    with ExitStack() as ours, ExitStack() as theirs:
+        out, err = _reading(ours, theirs), _reading(ours, theirs)
+        talk = _writing(ours, theirs) if talks else None
+        file = None if talks else spawn.input_file(stdin or b"")
+        if file is not None:
+            theirs.enter_context(file)
         process = spawn.spawn(
             argv,
             cwd=cwd,
-            env={**env, **mark.environ()},
-            stdin=file or subprocess.DEVNULL,
-            stdout=write_out,
-            stderr=write_err,
+            env=env,
+            stdin=talk[1] if talk else file or subprocess.DEVNULL,
+            stdout=out[1],
+            stderr=err[1],
             mark=mark,
         )
-    except BaseException:
-        os.close(read_out)
-        os.close(read_err)
-        raise
-    finally:
-        os.close(write_out)
-        os.close(write_err)
-        if file is not None:
-            file.close()
-    return Child(process, mark, {read_out: "out", read_err: "err"}, line_limit)
+        ours.pop_all()
+    pipes = {out[0]: "out", err[0]: "err"}
+    child = Child(process, mark, pipes, line_limit, talk and talk[0], boxed=box is not None)
+    if talks and stdin:
+        child.send(stdin)
+    return child
+
+
+def _reading(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+    """A pipe that we read from: our end and theirs."""
+    read, write = os.pipe()
+    ours.callback(os.close, read)
+    theirs.callback(os.close, write)
+    return read, write
+
+
+def _writing(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+    """A pipe that we write to, without ever waiting: our end and theirs."""
+    read, write = os.pipe()
+    ours.callback(os.close, write)
+    theirs.callback(os.close, read)
+    os.set_blocking(write, False)
+    return write, read
 
 
 class Splitter:

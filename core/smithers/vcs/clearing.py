@@ -184,4 +184,5 @@ def _delete(repo: Repository, found: Mapping[str, str]) -> None:
         (repo.common_dir / f"{ref}.lock").unlink(missing_ok=True)
     orders = "".join(f"delete {ref}\0{commit}\0" for ref, commit in found.items())
     if orders:
-        git(repo.top, *DURABLE, "update-ref", "-z", "--stdin", stdin=os.fsencode(orders))
+        args = ("update-ref", "--no-deref", "-z", "--stdin")
+        git(repo.top, *DURABLE, *args, stdin=os.fsencode(orders))

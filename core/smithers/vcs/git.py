@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -66,7 +67,13 @@ def git(
     `index` stands in for the checkout's own index. `env` comes on top of the built environment.
     `own` keeps the person's hooks, filters, signing and identity.
     """
+    here = layout.find(cwd)
+    if here is not None:
+        expel(here)
     environment = _environment(own=own)
+    if here is not None and not own and _is_top_of_worktree(here, cwd):
+        # Its config can name another folder, whose files git would then overwrite and delete.
+        environment["GIT_WORK_TREE"] = os.fspath(here.top)
     overrides = [] if own else _filters_off(cwd)
     flags = []
     for number, (key, value) in enumerate(overrides):
@@ -81,6 +88,21 @@ def git(
     if check and done.code != 0:
         raise failure(cwd, args, done)
     return done
+
+
+def expel(here: layout.Layout) -> bool:
+    """Take out of a `.git` folder the file by which git would take config from somewhere else.
+
+    Only a worktree's has one; here it can but be what an attempt has put there. True if it was.
+    """
+    planted = here.top / ".git" / "commondir"
+    if here.git_dir != planted.parent or not os.path.lexists(planted):
+        return False
+    if planted.is_dir() and not planted.is_symlink():
+        shutil.rmtree(planted, ignore_errors=True)
+    else:
+        planted.unlink(missing_ok=True)
+    return True
 
 
 def line(done: Completed) -> str:
@@ -120,6 +142,10 @@ def failure(cwd: Path, args: Iterable[str], done: Completed) -> VcsError:
 def local_filters(cwd: Path) -> list[str]:
     """Name the filters that the repository's own config defines, which we keep off."""
     return sorted({key.split(".", 1)[1].rpartition(".")[0] for key, _ in _filters_off(cwd)})
+
+
+def _is_top_of_worktree(here: layout.Layout, cwd: Path) -> bool:
+    return here.git_dir != here.common_dir and here.top == Path(os.path.realpath(cwd))
 
 
 def _run(cwd: Path, argv: list[str], environment: Mapping[str, str], stdin: bytes) -> Completed:

@@ -25,7 +25,9 @@ def at(top: Path) -> Layout | None:
     git_dir = _git_dir(top / ".git")
     if git_dir is None:
         return None
-    return Layout(top, git_dir, _common_dir(git_dir))
+    # What git would believe of a `.git` folder itself is not true: see `git.expel`.
+    own = git_dir == top / ".git"
+    return Layout(top, git_dir, git_dir if own else _common_dir(git_dir))
 
 
 def find(start: Path) -> Layout | None:

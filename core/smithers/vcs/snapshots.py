@@ -12,10 +12,12 @@ from pathlib import Path
 
 from smithers.errors import VcsError
 from smithers.vcs import workspace
-from smithers.vcs.git import git, line
+from smithers.vcs.git import expel, git, line
+from smithers.vcs.layout import Layout
 from smithers.vcs.repository import resolve
 from smithers.vcs.workspace import Workspace
 
+_PLANTED = ".git/commondir: it would have had git obey the config of another folder; removed"
 _CLEAN_ROUNDS = 20
 """Each round can uncover a new `.gitignore` one level further down."""
 
@@ -41,11 +43,12 @@ def take(path: Path, ref: str, *, message: str, parent: str = "") -> Snapshot:
     if not ref.startswith("refs/smithers/"):
         raise VcsError(f"a snapshot lives under refs/smithers/, not at {ref}")
     space = workspace.of(path)
+    planted = expel(Layout(space.top, space.git_dir, space.common_dir))
     with workspace.locked(space.own):
         tree = workspace.write_tree(space)
         commit = workspace.commit(space, tree.id, (parent,) if parent else (), message)
         _name(space, ref, commit)
-    return Snapshot(commit, tree.id, tree.incomplete)
+    return Snapshot(commit, tree.id, (*tree.incomplete, *([_PLANTED] if planted else [])))
 
 
 def find(path: Path, ref: str) -> tuple[str, int]:
@@ -103,6 +106,7 @@ def commit_to_branch(path: Path, message: str) -> str:
             )
         if on_it and new != tip:
             # Else the new commit would look undone there; a lock left by a killed git is no harm.
+            workspace.unlink_symlink(space.git_dir / "index")
             git(space.top, "read-tree", "--reset", new, check=False)
     return new
 

@@ -122,13 +122,22 @@ def move_ref(space: Workspace, ref: str, new: str, old: str) -> bool:
     if ref.startswith(("refs/smithers/", "refs/heads/smithers/")):
         # Nobody else moves these while the workspace is ours: a lock is what a killed git left.
         (space.common_dir / f"{ref}.lock").unlink(missing_ok=True)
+        for place in _written(space, ref):
+            unlink_symlink(place)
     zero = "0" * len(new)
-    done = git(space.top, *DURABLE, "update-ref", ref, new, old or zero, check=False)
+    args = ("update-ref", "--no-deref", ref, new, old or zero)
+    done = git(space.top, *DURABLE, *args, check=False)
     if done.code == 0:
         return True
     if re.search(rb"but expected|already exists|unable to resolve reference", done.err):
         return False
     raise failure(space.top, ("update-ref",), done)
+
+
+def unlink_symlink(place: Path) -> None:
+    """Take away what git would write through, into a file that is no part of the repository."""
+    if place.is_symlink():
+        place.unlink()
 
 
 def seed(space: Workspace) -> None:
@@ -143,6 +152,21 @@ def seed(space: Workspace) -> None:
     except FileNotFoundError:
         return
     part.replace(space.index)
+
+
+def _written(space: Workspace, ref: str) -> Iterator[Path]:
+    """What git writes of a ref of ours in folders that attempts can write, but for the ref itself.
+
+    From above; what is around these folders can be symlinks of the person's.
+    """
+    if space.git_dir != space.common_dir:
+        yield space.git_dir / "logs"
+    yield space.git_dir / "logs/HEAD"
+    parts = ref.split("/")
+    for end in range(parts.index("smithers") + 1, len(parts)):
+        yield space.common_dir.joinpath(*parts[:end])
+        yield space.common_dir.joinpath("logs", *parts[:end])
+    yield space.common_dir / "logs" / ref
 
 
 def _in_state(top: Path, path: Path) -> bool:
