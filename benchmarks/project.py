@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from benchmarks import marks
 from smithers.clock import SYSTEM
+from smithers.engine.border import Local
 from smithers.engine.loop import Loop
 from smithers.engine.setup import set_up
 from smithers.engine.takeover import take_over
@@ -106,7 +107,8 @@ class Project:
     async def _drive(self, store: Store, drive: Drive, run: str) -> None:
         inheritance = take_over(store, run, SYSTEM)
         await set_up(inheritance, self.state, SYSTEM)
-        await Loop(store, drive, inheritance, clock=SYSTEM).run()
+        loop = Loop(store, drive, inheritance, clock=SYSTEM, executor=Local(SYSTEM))
+        await loop.run()
 
     def spawn(self, run: str) -> None:
         """Start a real engine and wait until it holds the lease."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from textual.message import Message
 
 from smithers.errors import SmithersError
-from smithers.model.gate import Answer
+from smithers.model.gate import Answer, Remember
 from smithers.service import safe
 from smithers.service.views import Safe
 from smithers_tui.messages import VerbDone, VerbRefused
@@ -45,6 +45,7 @@ class Decide:
     answer: Answer
     digest: Safe
     note: str
+    remember: Remember = Remember.ONCE
 
 
 Verb = Pause | Resume | Stop | Cancel | Decide
@@ -78,9 +79,17 @@ def _perform(verb: Verb, root: Path, actor: str) -> str:
         case Cancel(run):
             control.cancel(root, run, actor=actor)
             return f"cancelled {run}"
-        case Decide(run, gate, answer, digest, note):
+        case Decide(run, gate, answer, digest, note, remember):
             control.decide(
-                root, run, gate, answer, actor=actor, established="app", note=note, digest=digest
+                root,
+                run,
+                gate,
+                answer,
+                actor=actor,
+                established="app",
+                note=note,
+                digest=digest,
+                remember=remember,
             )
             word = "approved" if answer is Answer.APPROVE else "denied"
             return f"{word} {gate} of {run}"

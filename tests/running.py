@@ -9,6 +9,7 @@ import subprocess
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -68,6 +69,8 @@ class Workshop:
     root: Path
     out: Path
     """A folder outside the workspace: what steps tell the test, and the test tells them."""
+    patience: float = PATIENCE
+    """Seconds that anything of a run may take."""
     _db: reading.Directory | None = field(default=None, repr=False)
 
     # -- files --
@@ -164,10 +167,11 @@ class Workshop:
         return reading.run(self.db, run)
 
     def until(
-        self, condition: Callable[[RunView], Any], run: str = "r", *, seconds: float = PATIENCE
+        self, condition: Callable[[RunView], Any], run: str = "r", *, seconds: float | None = None
     ) -> RunView:
         """The run's view once it satisfies a condition. Looks when something was committed, and
         now and then, since a death commits nothing."""
+        seconds = self.patience if seconds is None else seconds
         deadline = time.monotonic() + seconds
         while True:
             reading.changed(self.db)
@@ -315,17 +319,28 @@ def processes(folder: Path) -> dict[int, str]:
 @pytest.fixture
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     """An empty repository with one commit; at the end no process of its runs may be left."""
+    with opened(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@contextmanager
+def opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    """The same in a folder that somebody else clears up."""
     for name in [name for name in os.environ if name.startswith(("SMITHERS_", "GIT_"))]:
         monkeypatch.delenv(name)
     # As a person has it: what an engine caches is part of what is tested.
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    home = tmp_path / "home"
+    home = folder / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    root, out = tmp_path / "project", tmp_path / "out"
+    # Steps of tests leave their notes beside the workspace, where no box lets them write.
+    person = home / ".config/smithers/config.toml"
+    person.parent.mkdir(parents=True)
+    person.write_text('[sandbox]\nlevel = "off"\n')
+    root, out = folder / "project", folder / "out"
     root.mkdir()
     out.mkdir()
     made = Workshop(root, out)

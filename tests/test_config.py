@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from smithers.config import AgentSpec, Config, Limits, WorkspaceConfig, load
+from smithers.config import AgentSpec, Config, Limits, SandboxConfig, WorkspaceConfig, load
 from smithers.errors import ConfigError
 
 FULL = """\
@@ -40,6 +40,13 @@ researcher = "scripted:research.json"
 setup = "uv sync"
 base = "main"
 mode = "worktree"
+
+[sandbox]
+level = "strict"
+network = false
+write = ["~/.cache/mine"]
+read = ["/opt/tools"]
+hide = ["~/private"]
 
 [limits]
 concurrency = 8
@@ -89,6 +96,37 @@ def test_no_file_is_all_defaults(root: Path) -> None:
     assert Config().limits.concurrency == 4
 
 
+@pytest.mark.parametrize(
+    ("persons", "projects", "level"),
+    [
+        ("strict", "off", "strict"),
+        ("off", "workspace", "workspace"),
+        ("workspace", "workspace", "workspace"),
+        ("strict", None, "strict"),
+    ],
+)
+def test_of_two_sandboxes_the_stricter_counts(root, person, persons, projects, level) -> None:
+    person.write_text(f'[sandbox]\nlevel = "{persons}"\nnetwork = false\nhide = ["~/a"]\n')
+    project = f'level = "{projects}"\nnetwork = true\n' if projects else ""
+    assert read(root, f'[sandbox]\n{project}hide = ["~/b"]\n').sandbox == SandboxConfig(
+        level, network=False, hide=("~/a", "~/b")
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("level = 'hard'", "known are off, workspace, strict"),
+        ("level = 'stric'", "did you mean strict?"),
+        ("network = 'no'", "must be true or false"),
+        ("write = ['here']", "'here', which begins neither with / nor with ~/"),
+        ("hide = '~/x'", "must be a list"),
+    ],
+)
+def test_a_sandbox_that_cannot_be_is_named_with_the_reason(root, line, reason) -> None:
+    assert reason in wrong(root, f"[sandbox]\n{line}\n")
+
+
 def test_every_key_is_read(root: Path) -> None:
     assert read(root, FULL) == Config(
         agents={
@@ -97,13 +135,14 @@ def test_every_key_is_read(root: Path) -> None:
             "play": AgentSpec("scripted", command="demo.json"),
         },
         roles={
-            "coder": "fast",
-            "reviewer": "claude:opus",
-            "planner": "command:plan --json",
-            "researcher": "scripted:research.json",
+            "coder": ("fast",),
+            "reviewer": ("claude:opus",),
+            "planner": ("command:plan --json",),
+            "researcher": ("scripted:research.json",),
         },
         gates={"implement/ship": "anyone", "implement/build/check": "person"},
         workspace=WorkspaceConfig("worktree", "main", "uv sync"),
+        sandbox=SandboxConfig("strict", False, ("~/.cache/mine",), ("/opt/tools",), ("~/private",)),
         limits=Limits(8, 0, 1800.0, 90.5),
         budget={"usd": 5.0, "tokens": 2_000_000.0, "minutes": 90.0},
         doors="offer",
@@ -118,7 +157,7 @@ def test_the_project_wins_key_by_key(root: Path, person: Path) -> None:
     config = read(root, '[limits]\nconcurrency = 9\n[agents.a]\nmodel = "new"\n')
     assert config.limits == Limits(concurrency=9, stall=5.0)
     assert config.agents["a"] == AgentSpec("claude", "new", ("-x",))
-    assert (config.roles, config.budget) == ({"coder": "a"}, {"usd": 1.0})
+    assert (config.roles, config.budget) == ({"coder": ("a",)}, {"usd": 1.0})
 
 
 def test_another_kind_of_agent_leaves_nothing_of_the_old(root: Path, person: Path) -> None:
@@ -126,9 +165,23 @@ def test_another_kind_of_agent_leaves_nothing_of_the_old(root: Path, person: Pat
     assert read(root, '[agents.a]\nkind = "claude"\n').agents["a"] == AgentSpec("claude")
 
 
+def test_a_program_may_lie_elsewhere(root: Path) -> None:
+    config = read(root, '[agents.a]\nkind = "claude"\ncommand = "/opt/claude"\nmodel = "opus"\n')
+    assert config.agents["a"] == AgentSpec("claude", "opus", command="/opt/claude")
+
+
+def test_what_either_file_denies_or_asks_holds(root: Path, person: Path) -> None:
+    person.write_text('[permissions]\nallow = ["shell a"]\nask = ["shell a"]\ndeny = ["shell b"]\n')
+    rules = read(root, '[permissions]\nallow = ["read *"]\nask = ["edit c"]\ndeny = ["edit d"]\n')
+    assert rules.permissions.ask == ("shell a", "edit c")
+    assert rules.permissions.deny == ("shell b", "edit d")
+    assert rules.permissions.allow == ("read *",)
+    assert read(root, "").permissions.ask == ("shell a",)
+
+
 def test_a_role_may_name_an_agent_of_the_other_file(root: Path, person: Path) -> None:
     person.write_text('[agents.mine]\nkind = "claude"\n')
-    assert read(root, '[roles]\ncoder = "mine:opus"\n').roles == {"coder": "mine:opus"}
+    assert read(root, '[roles]\ncoder = "mine:opus"\n').roles == {"coder": ("mine:opus",)}
 
 
 def test_a_flaw_names_the_file_it_is_in(root: Path, person: Path) -> None:
@@ -196,7 +249,7 @@ def test_an_unknown_key_is_named_with_the_nearest(
         ("[agents.a]\nkind = 'command'", ("agents.a.command is needed",)),
         ("[agents.a]\nkind = 'command:'", ("comes more",)),
         ("[agents.a]\nkind = 'command:x'\ncommand = 'y'", ("by `kind` as well",)),
-        ("[agents.a]\nkind = 'claude'\ncommand = 'y'", ("agents.a.command means nothing",)),
+        ("[agents.a]\nkind = 'claude'\nfile = 'y'", ("agents.a.file means nothing",)),
         ("[agents.a]\nkind = 'scripted'\ncommand = 'y'", ("agents.a.command means nothing",)),
         ("[agents.a]\nkind = 'claude'\nargs = 'x'", ("agents.a.args must be a list",)),
         ("[agents.a]\nkind = 'claude'\nargs = [1]", ("only strings",)),

@@ -14,6 +14,7 @@ SmithersError
 │   └── StoreBusy         exit 5   another process holds the writer
 ├── LeaseLost             exit 5   another engine has taken over; this one must leave
 ├── AgentError            exit 1   an agent that is not there or cannot be started
+│   └── UnknownAgent      exit 2   a name that means no agent
 └── VcsError              exit 1   git said no
     └── LandRefused       exit 5   a branch that cannot be merged, and exactly why
 """
@@ -98,6 +99,11 @@ class LeaseLost(Refused):
 
 class AgentError(SmithersError):
     code = "agent"
+
+
+class UnknownAgent(AgentError):
+    code = "unknown_agent"
+    exit_code = 2
 
 
 class VcsError(SmithersError):

@@ -12,9 +12,9 @@ from textual.widget import Widget
 from textual.widgets import Input
 from typing_extensions import override
 
-from smithers.model.gate import Answer
+from smithers.model.gate import Answer, Remember
 from smithers.service.views import GateView, RunRow, Safe
-from smithers_tui.actions import Place
+from smithers_tui.actions import Action, Place
 from smithers_tui.feed import AskGate, AskRun, Question
 from smithers_tui.keymap import bindings
 from smithers_tui.messages import GateRead, RunRead, VerbRefused
@@ -132,6 +132,7 @@ class InboxScreen(PlaceScreen):
             return
         self.gate_list.update(message.gate)
         self.panel.take(message.gate)
+        self.paint_bars()
 
     def on_run_read(self, message: RunRead) -> None:
         gate = self.gate_list.gate
@@ -163,6 +164,12 @@ class InboxScreen(PlaceScreen):
 
     # Keys.
 
+    @override
+    def keys_here(self) -> list[Action]:
+        gate = self.panel.gate if self.is_mounted else None
+        asks = gate is not None and view.asks_for_how_long(gate)
+        return [each for each in super().keys_here() if asks or each.id != "remember"]
+
     def on_pane_moved(self, message: Pane.Moved) -> None:
         if message.pane is self.gate_list:
             self._show()
@@ -174,7 +181,11 @@ class InboxScreen(PlaceScreen):
         name = "approve" if answer is Answer.APPROVE else "deny"
         word = "approving" if answer is Answer.APPROVE else "denying"
         self.panel.hold((say(f"{word}…", "dim"),))
-        self.do(Decide(gate.run, gate.id, answer, gate.digest, note), name)
+        remember = self.panel.remember
+        cli = self.cli_of(name)
+        if remember is not Remember.ONCE:
+            cli = own(f"{cli} --remember {remember}")
+        self.host.do(Decide(gate.run, gate.id, answer, gate.digest, note, remember), cli, self)
 
     def _not_now(self, *, approve: bool) -> bool:
         why = self.panel.why_not(approve=approve)
@@ -189,6 +200,13 @@ class InboxScreen(PlaceScreen):
     def action_deny(self) -> None:
         if not self._not_now(approve=False):
             self.panel.ask_reason(open_it=True)
+
+    def action_remember(self) -> None:
+        gate = self.panel.gate
+        if gate is not None and view.asks_for_how_long(gate):
+            self.panel.remember_more()
+        else:
+            self.host.tell(own("only the answer to a question of an agent is remembered"))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if not self._not_now(approve=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from smithers.service.views import FileChange, Safe
@@ -12,7 +12,7 @@ from smithers_tui.view.line import Line, Span, own, say, spread, tail, width
 GUTTER = 13
 """Cells before the text of a line: two numbers and the sign."""
 
-_HUNK = re.compile(r"@@+ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@+(.*)")
+_HUNK = re.compile(r"@@+ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@+(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +26,57 @@ class DiffLine:
 
 
 def parse(patch: Safe) -> list[DiffLine]:
-    """A unified diff as git writes it. What is no diff is kept as it stands."""
+    """A unified diff, of git or of an agent. What is no diff is kept as it stands."""
     lines: list[DiffLine] = []
-    old = new = 0
-    in_hunk = False
+    hunk = _Hunk(0, 0, 0, 0)
+    from_git = False
     for raw in patch.split("\n") if patch else ():
-        text = Safe(raw)
         if raw.startswith("diff --git "):
-            in_hunk = False
+            from_git, hunk = True, _Hunk(0, 0, 0, 0)
             lines.append(DiffLine("file", own(_path(raw))))
+        elif not hunk.over:
+            lines.extend(hunk.take(raw))
         elif found := _HUNK.match(raw):
-            in_hunk = True
-            old, new = int(found[1]), int(found[2])
-            lines.append(DiffLine("hunk", text))
-        elif not in_hunk:
-            if not raw.startswith(("--- ", "+++ ", "index ")):
-                lines.append(DiffLine("meta", text))
-        elif raw.startswith("+"):
-            lines.append(DiffLine("add", own(raw[1:]), None, new))
-            new += 1
-        elif raw.startswith("-"):
-            lines.append(DiffLine("del", own(raw[1:]), old, None))
-            old += 1
-        elif raw.startswith(" "):
-            lines.append(DiffLine("same", own(raw[1:]), old, new))
-            old, new = old + 1, new + 1
-        elif raw:
-            lines.append(DiffLine("meta", text))
+            old, removed, new, added, _ = found.groups("1")
+            hunk = _Hunk(int(old), int(new), int(removed), int(added))
+            lines.append(DiffLine("hunk", Safe(raw)))
+        elif raw.startswith("+++ ") and not from_git:
+            lines.append(DiffLine("file", own(raw[4:])))
+        elif not raw.startswith(("--- ", "+++ ", "index ")) and raw:
+            lines.append(DiffLine("meta", Safe(raw)))
     return lines
+
+
+@dataclass(slots=True)
+class _Hunk:
+    """Where in a hunk we are: the next line of both sides, and how many are to come.
+
+    They are counted, since a line that was removed can look like the head of a file.
+    """
+
+    old: int
+    new: int
+    old_left: int
+    new_left: int
+
+    @property
+    def over(self) -> bool:
+        return self.old_left <= 0 and self.new_left <= 0
+
+    def take(self, raw: str) -> Iterator[DiffLine]:
+        sign, rest = raw[:1], own(raw[1:])
+        if sign == "+":
+            yield DiffLine("add", rest, None, self.new)
+        elif sign == "-":
+            yield DiffLine("del", rest, self.old, None)
+        elif sign == " ":
+            yield DiffLine("same", rest, self.old, self.new)
+        elif raw:
+            yield DiffLine("meta", Safe(raw))
+        if sign in {"-", " "}:
+            self.old, self.old_left = self.old + 1, self.old_left - 1
+        if sign in {"+", " "}:
+            self.new, self.new_left = self.new + 1, self.new_left - 1
 
 
 def _path(raw: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from smithers.model.gate import GateKind
+from smithers.model.gate import GateKind, Remember
 from smithers.service.views import GateView, Safe
 from smithers_tui.view.diffs import GUTTER, DiffLine, parse
 from smithers_tui.view.diffs import row as diff_row
@@ -24,6 +24,20 @@ _KINDS = {
     GateKind.EXHAUSTED: "a loop at its bound",
     GateKind.BUDGET: "a budget that is used up",
     GateKind.CRASHES: "engines that died at the same place",
+    GateKind.PERMISSION: "an agent that asks for permission",
+}
+
+_SCOPES = {
+    Remember.ONCE: ("once", "exactly what is shown, in the next attempt"),
+    Remember.STEP: ("this step", "in all turns of this step"),
+    Remember.RUN: ("this run", "in all steps of this run"),
+    Remember.RECIPE: ("this recipe", "in all runs of this recipe, later ones too"),
+}
+_SAME = {
+    "shell": "this very command",
+    "edit": "any change to this file",
+    "read": "reading this",
+    "fetch": "this address",
 }
 
 
@@ -91,7 +105,7 @@ def _named(name: str, text: Safe, cells: int, rows: int = 2) -> list[Line]:
 
 def body(gate: GateView, cells: int) -> list[Line]:
     """The diff, or the text, broken at cells and never at words: every byte has its place."""
-    if gate.show == "diff":
+    if gate.patch:
         return [row for line in parse(gate.body) for row in _diff_rows(line, cells)]
     rows: list[Line] = []
     for text in gate.body.split("\n"):
@@ -112,11 +126,37 @@ def _diff_rows(line: DiffLine, cells: int) -> list[Line]:
 
 
 def body_title(gate: GateView) -> Safe:
-    what = "exactly this diff" if gate.show == "diff" else "exactly this"
+    what = "exactly this diff" if gate.patch else "exactly this"
     if not gate.body:
         what = "nothing more is shown"
     digest = f" · sha256 {gate.digest[:8]}…{gate.digest[-4:]}" if len(gate.digest) > 16 else ""
     return own(f"{what}{digest}")
+
+
+def asks_for_how_long(gate: GateView) -> bool:
+    """An answer to it can hold for more than this once."""
+    return gate.kind is GateKind.PERMISSION and gate.decision is None
+
+
+def wider(scope: Remember) -> Remember:
+    """The next scope in turn; after the widest the narrowest."""
+    scopes = list(_SCOPES)
+    return scopes[(scopes.index(scope) + 1) % len(scopes)]
+
+
+def scope_word(scope: Remember) -> str:
+    return _SCOPES[scope][0]
+
+
+def scopes(gate: GateView, chosen: Remember, cells: int) -> list[Line]:
+    """What an answer can be remembered for, the chosen one marked, and what that means."""
+    row: list[Span] = [say("A", "key"), say("  holds for ", "dim")]
+    for scope, (word, _) in _SCOPES.items():
+        here = scope is chosen
+        row += [say(f"[{word}]" if here else f" {word} ", "ask" if here else "dim"), say(" ")]
+    same = _SAME.get(gate.tool, "the same use of this tool")
+    what = "" if chosen is Remember.ONCE else f"{same}, "
+    return [tuple(row), (Span(cut(own(f"   {what}{_SCOPES[chosen][1]}"), cells), "dim"),)]
 
 
 def verdict(gate: GateView, now: int) -> Line:
@@ -126,6 +166,8 @@ def verdict(gate: GateView, now: int) -> Line:
         return BLANK
     good = decision.answer == "approve"
     word = "✓ approved" if good else "× denied"
+    if decision.remember != Remember.ONCE:
+        word += f" for {scope_word(Remember(decision.remember))}"
     ago = age(now - decision.decided_at)
     note = f" · “{decision.note}”" if decision.note else ""
     return (

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from smithers.service import transcript
 from smithers.service.views import LogLine, Safe
 from smithers_tui.view.line import Line, Span, cut, fit, own, say
 from smithers_tui.view.times import clock
-
-KIND = 7
 
 _ROLES = {"err": "err", "engine": "dim"}
 _KINDS = {
     "tool": "tool",
     "tool_call": "tool",
     "tool_result": "dim",
-    "result": "dim",
+    "permission": "warn",
     "usage": "faint",
     "thinking": "dim",
+    "retry": "warn",
+    "notice": "dim",
     "error": "bad",
     "verdict": "ok",
 }
@@ -39,11 +40,11 @@ def in_place(after: int, room: int, lines: Sequence[LogLine]) -> Sequence[LogLin
 
 def row(line: LogLine, number: int) -> Line:
     """`number` is the room for the line's number."""
-    kind = line.kind or line.stream
+    label = transcript.label(line).text
     return (
         say(f"{line.n:>{number},} ", "faint"),
         say(f"{clock(line.at)} ", "dim"),
-        Span(fit(cut(kind, KIND), KIND + 1), role_of(line) or "dim"),
+        Span(fit(cut(label, transcript.WIDTH), transcript.WIDTH + 1), role_of(line) or "dim"),
         Span(line.text, role_of(line)),
     )
 

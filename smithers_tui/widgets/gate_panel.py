@@ -9,6 +9,7 @@ from textual.timer import Timer
 from textual.widgets import Input
 from typing_extensions import override
 
+from smithers.model.gate import Remember
 from smithers.service.views import GateView, Safe
 from smithers_tui.host import host
 from smithers_tui.view import gates as view
@@ -57,6 +58,8 @@ class GatePanel(Vertical):
         super().__init__(id=id)
         self.gate: GateView | None = None
         self.armed = False
+        self.remember = Remember.ONCE
+        """What the answer is to hold for."""
         self.banner: Line = BLANK
         self._seen_end = False
         self._timer: Timer | None = None
@@ -85,6 +88,7 @@ class GatePanel(Vertical):
             self._disarm()
         if other:
             self.banner = BLANK
+            self.remember = Remember.ONCE
             self._seen_end = False
             self.ask_reason(open_it=False)
             self.body.scroll_to(0, 0, animate=False, immediate=True)
@@ -119,6 +123,11 @@ class GatePanel(Vertical):
         """Keys count again, after something was refused that leaves the gate open."""
         self.armed = True
         self.banner = banner
+        self.paint()
+
+    def remember_more(self) -> None:
+        """Have the answer hold for more; after the most, for this once again."""
+        self.remember = view.wider(self.remember)
         self.paint()
 
     def why_not(self, *, approve: bool) -> str:
@@ -182,12 +191,18 @@ class GatePanel(Vertical):
             hint = "space shows the rest; a counts once the end was seen"
         else:
             hint = "⏎ does nothing here · who decides first decides"
+        scope, scopes = "", list[Line]()
+        if view.asks_for_how_long(gate):
+            word = view.scope_word(self.remember)
+            scope = f" {word}" if self.remember is Remember.ONCE else f" for {word}"
+            scopes = view.scopes(gate, self.remember, self.size.width - 2)
         return [
             (
-                say(" a approve ", "armed" if approve else "unarmed"),
+                say(f" a approve{scope} ", "armed" if approve else "unarmed"),
                 say("  "),
-                say(" x deny… ", "deny" if deny else "unarmed"),
+                say(f" x deny{scope}… ", "deny" if deny else "unarmed"),
             ),
+            *scopes,
             (Span(own(hint), "dim"),),
         ]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from smithers.agents import registry
-from smithers.agents.claude import ClaudeAgent
+from smithers.agents.cli import CliAgent
+from smithers.agents.clis import claude
 from smithers.agents.command import CommandAgent
 from smithers.agents.scripted import ScriptedAgent
 from smithers.config import AgentSpec
@@ -24,8 +25,12 @@ def path(tmp_path, monkeypatch):
 
 
 def test_claude_needs_no_config(path, tmp_path):
-    assert registry.make("claude", None, root=tmp_path) == ClaudeAgent()
-    assert registry.make("claude", AgentSpec(kind=""), root=tmp_path) == ClaudeAgent()
+    assert registry.make("claude", None, root=tmp_path) == CliAgent(
+        claude.SHAPE, "claude", "claude"
+    )
+    assert registry.make("claude", AgentSpec(kind=""), root=tmp_path) == CliAgent(
+        claude.SHAPE, "claude", "claude"
+    )
     assert registry.installed() == ["claude"]
 
 
@@ -40,7 +45,9 @@ def test_claude_that_is_missing_is_told_with_the_way_to_get_it(path, tmp_path):
 def test_a_spec_decides_model_arguments_and_environment(path, tmp_path):
     spec = AgentSpec(kind="claude", model="opus", args=("--max-turns", "5"), env={"A": "b"})
     agent = registry.make("fast", spec, root=tmp_path)
-    assert agent == ClaudeAgent("fast", "claude", "opus", ("--max-turns", "5"), {"A": "b"})
+    assert agent == CliAgent(
+        claude.SHAPE, "fast", "claude", "opus", ("--max-turns", "5"), {"A": "b"}
+    )
     assert agent.label == "opus"
 
 
@@ -67,7 +74,7 @@ def test_a_script_is_found_from_the_root(tmp_path):
         ("command:", None, "its command is empty"),
         ("command:a 'b", None, "is no command"),
         ("command:no-such-program --x", None, "no-such-program is not installed"),
-        ("codex", None, "no agent is called 'codex'"),
+        ("aider", None, "no agent is called 'aider'"),
     ],
 )
 def test_what_cannot_be_made_says_why(name, spec, words, tmp_path):

@@ -1,19 +1,20 @@
-"""The real Claude Code, driven against a model of our own on loopback."""
+"""The real Claude Code with an API key: what the cases of all agents (tests/conformance) leave out."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import json
 import threading
-import uuid
 
 import pytest
 
-from smithers.agents.base import Answered, Failed, FailureKind
-from smithers.agents.claude import ClaudeAgent
-from smithers.model.step import Usage
+from smithers.agents.base import Answered, FailureKind
+from smithers.agents.cli import CliAgent
+from smithers.agents.clis import claude as claude_cli
+from smithers.agents.permissions import Policy
 from smithers.process import sweep
-from tests.fakemodel import FakeModel
+from tests.conformance.subjects.claude import environ
+from tests.models import FakeModel
 
 pytestmark = [pytest.mark.cli, pytest.mark.slow]
 
@@ -49,7 +50,12 @@ def agent(claude, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
     def make(model, **more):
-        return ClaudeAgent(command=claude, env={**model.environ, "HOME": str(home), **more})
+        return CliAgent(
+            claude_cli.SHAPE,
+            "claude",
+            command=claude,
+            env={**environ(model), "HOME": str(home), **more},
+        )
 
     return make
 
@@ -64,35 +70,8 @@ def test_it_edits_a_file_and_gives_a_structured_answer(agent, make_turn, play):
     assert (verdict.usage.input_tokens, verdict.usage.output_tokens) == (200, 20)
     assert (turn.workspace / "hello.txt").read_text() == "hello\n"
     assert ("tool_call", f"Write {turn.workspace}/hello.txt") in events
-    assert "/compact is no command here" in str(model.requests[0]["messages"])
+    assert "/compact is no command here" in model.requests[0].said
     assert model.strays == []
-
-
-def test_it_runs_commands_without_asking(agent, make_turn, play):
-    run = {"tools": [{"name": "Bash", "input": {"command": "echo $SMITHERS_STEP > step.txt"}}]}
-    with FakeModel([run, {"text": "Done."}]) as model:
-        turn = make_turn()
-        verdict, _ = play(agent(model), turn)
-    assert isinstance(verdict, Answered), verdict
-    assert (turn.workspace / "step.txt").read_text() == "build[2]/code\n"
-
-
-def test_it_edits_in_place(agent, make_turn, play):
-    turn = make_turn()
-    (turn.workspace / "a.txt").write_text("one two\n")
-    path = "{cwd}/a.txt"
-    read = {"tools": [{"name": "Read", "input": {"file_path": path}}]}
-    edit = {
-        "tools": [
-            {
-                "name": "Edit",
-                "input": {"file_path": path, "old_string": "two", "new_string": "three"},
-            }
-        ]
-    }
-    with FakeModel([read, edit, {"text": "Done."}]) as model:
-        assert isinstance(play(agent(model), turn)[0], Answered)
-    assert (turn.workspace / "a.txt").read_text() == "one three\n"
 
 
 def test_it_goes_on_in_the_same_conversation_and_bills_each_turn_alone(agent, make_turn, play):
@@ -103,17 +82,9 @@ def test_it_goes_on_in_the_same_conversation_and_bills_each_turn_alone(agent, ma
         two, _ = play(agent(model), again)
     assert isinstance(two, Answered), two
     assert (two.text, two.session) == ("42", first.session)
-    assert any("The secret is 42" in str(message) for message in model.requests[1]["messages"])
+    assert "The secret is 42" in model.requests[1].said
     assert one.usage.cost_usd
     assert one.usage.cost_usd == pytest.approx(two.usage.cost_usd)
-
-
-def test_a_conversation_that_is_not_there_is_told_from_other_failures(agent, make_turn, play):
-    with FakeModel([{"text": "hi"}]) as model:
-        verdict, _ = play(agent(model), make_turn(session=str(uuid.uuid4()), resume=True))
-    assert isinstance(verdict, Failed)
-    assert verdict.kind is FailureKind.UNKNOWN_SESSION
-    assert model.requests == []
 
 
 def test_a_conversation_cannot_be_started_twice(agent, make_turn, play):
@@ -125,21 +96,28 @@ def test_a_conversation_cannot_be_started_twice(agent, make_turn, play):
     assert len(model.requests) == 1
 
 
-@pytest.mark.parametrize(
-    ("reply", "kind"),
-    [
-        ({"error": 401, "message": "No such key"}, FailureKind.AUTH),
-        ({"error": 404, "message": "model: none"}, FailureKind.CONFIG),
-        ({"error": 500}, FailureKind.ERROR),
-        ({"error": 429, "retry_after": 3600}, FailureKind.RATE_LIMITED),
-    ],
-)
-def test_an_error_of_the_service_is_a_failure_of_its_kind(reply, kind, agent, make_turn, play):
-    with FakeModel([reply]) as model:
-        verdict, _ = play(agent(model, CLAUDE_CODE_MAX_RETRIES="0"), make_turn(model="some-model"))
-    assert isinstance(verdict, Failed)
-    assert verdict.kind is kind
-    assert verdict.usage == Usage(0, 0, 0.0)
+def test_rules_stand_over_what_a_persons_own_settings_allow(agent, make_turn, play, tmp_path):
+    settings = tmp_path / "home" / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    allow = {"allow": ["Bash", "Read", "Write"], "defaultMode": "acceptEdits"}
+    settings.write_text(json.dumps({"permissions": allow}))
+    deny = ("shell touch *", "shell git status", "read secret", "edit made")
+    turn = make_turn(policy=Policy(deny=deny))
+    (turn.workspace / "secret").write_text("sesame-7")
+    uses = [
+        {"name": "Bash", "input": {"command": "touch made", "description": "make"}},
+        {"name": "Bash", "input": {"command": "git status", "description": "look"}},
+        {"name": "Read", "input": {"file_path": "{cwd}/secret"}},
+        {"name": "Write", "input": {"file_path": "{cwd}/made", "content": "x"}},
+    ]
+    replies = [{"text": "I try.", "tools": [use]} for use in uses]
+    with FakeModel([*replies, {"text": "Done."}]) as model:
+        verdict, events = play(agent(model), turn)
+    assert isinstance(verdict, Answered), verdict
+    said = "".join(text for kind, text in events if kind == "permission")
+    assert [rule for rule in deny if f"[permissions] deny: {rule}" not in said] == [], events
+    assert not (turn.workspace / "made").exists()
+    assert "sesame-7" not in model.requests[-1].said
 
 
 def test_a_rate_limit_is_waited_for_outside_of_the_cli(agent, make_turn, play):
@@ -148,13 +126,6 @@ def test_a_rate_limit_is_waited_for_outside_of_the_cli(agent, make_turn, play):
     assert verdict.kind is FailureKind.RATE_LIMITED
     assert 30 <= verdict.retry_after <= 60, "the CLI waits a little longer than it was told"
     assert len(model.requests) == 1
-
-
-def test_an_answer_that_never_fits_the_schema_is_no_success(agent, make_turn, play):
-    with FakeModel([{"text": "I would rather not."}]) as model:
-        verdict, _ = play(agent(model), make_turn(schema=SCHEMA))
-    assert isinstance(verdict, Answered)
-    assert verdict.value is None
 
 
 def cancel_after(play, event):
@@ -168,16 +139,6 @@ def cancel_after(play, event):
             await task
 
     asyncio.run(go())
-
-
-def test_cancelling_ends_the_cli_and_the_commands_it_runs(agent, make_turn):
-    turn = make_turn()
-    up = turn.workspace / "up"
-    os.mkfifo(up)
-    command = "setsid env -i /bin/sleep 100 & echo up > up; sleep 100"
-    with FakeModel([{"tools": [{"name": "Bash", "input": {"command": command}}]}]) as model:
-        cancel_after(agent(model).play(turn, lambda _: None), up.read_text)
-    assert sweep.find({turn.mark.token}) == set()
 
 
 def test_cancelling_ends_a_cli_that_waits_for_its_model(agent, make_turn):

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from smithers.agents.base import Answered, EventKind, Failed, FailureKind
-from smithers.agents.claude_stream import Stream
+from smithers.agents.clis.claude_asking import Asking
+from smithers.agents.clis.claude_stream import Stream
+from smithers.agents.permissions import Policy
 from smithers.clock import Clock
 from smithers.model.step import Usage
 
@@ -21,8 +23,12 @@ class At(Clock):
         return 1_800_000_000_000
 
 
+def stream_of(*, resumed=False, **more):
+    return Stream(Asking(Policy(), Path("/repo")), resumed=resumed, **more)
+
+
 def read(name, code=0, stderr="", **more):
-    stream = Stream(clock=At(), **more)
+    stream = stream_of(clock=At(), **more)
     events = []
     if name:
         for line in (TRANSCRIPTS / f"{name}.jsonl").read_text().splitlines():
@@ -41,7 +47,7 @@ def test_an_edit_is_a_call_a_result_words_and_a_bill():
         ("text", "Done: hello.txt written."),
         ("usage", "200 in, 20 out, $0.0012"),
     ]
-    assert verdict == Answered("Done: hello.txt written.", None, Usage(200, 20, 0.0012), SESSION)
+    assert verdict == Answered("Done: hello.txt written.", None, Usage(200, 20, 0.0012, 0), SESSION)
 
 
 def test_a_structured_answer_is_the_value():
@@ -98,7 +104,7 @@ def test_a_start_that_failed_is_explained_by_its_stderr(stderr, kind):
 
 
 def test_words_of_the_model_about_errors_do_not_make_a_failure():
-    stream = Stream()
+    stream = stream_of()
     stream.feed(
         json.dumps(
             {
@@ -132,17 +138,17 @@ def test_the_limit_of_a_plan_says_when_it_ends():
 
 
 def test_the_cost_of_a_resumed_turn_is_its_own():
-    assert read("resumed", resumed=True)[0].usage == Usage(100, 10, 0.0006)
+    assert read("resumed", resumed=True)[0].usage == Usage(100, 10, 0.0006, 0)
 
 
 def test_the_cost_of_a_resumed_turn_is_unknown_if_only_the_total_is_told():
-    assert read("resumed-by-an-older-cli", resumed=True)[0].usage == Usage(157, 10, None)
-    assert read("resumed-by-an-older-cli", resumed=False)[0].usage == Usage(157, 10, 0.0012)
+    assert read("resumed-by-an-older-cli", resumed=True)[0].usage == Usage(157, 10, None, 50)
+    assert read("resumed-by-an-older-cli", resumed=False)[0].usage == Usage(157, 10, 0.0012, 50)
 
 
 def test_a_failed_request_costs_nothing():
-    assert read("500", 1)[0].usage == Usage(0, 0, 0.0)
-    assert read("500", 1, resumed=True)[0].usage == Usage(0, 0, 0.0)
+    assert read("500", 1)[0].usage == Usage(0, 0, 0.0, 0)
+    assert read("500", 1, resumed=True)[0].usage == Usage(0, 0, 0.0, 0)
 
 
 def test_a_denied_tool_is_told_and_its_result_marked():
@@ -156,7 +162,7 @@ def test_what_was_never_heard_of_is_kept_as_a_notice():
     verdict, events, _ = read("unheard-of")
     assert isinstance(verdict, Answered)
     assert ("notice", "not JSON at all") in events
-    assert ("notice", "hologram") in events
+    assert ("notice", "unknown event, kept: hologram") in events
     assert ("notice", "redacted") in events
     assert ("thinking", "Hm.") in events
 
@@ -173,7 +179,7 @@ def test_what_was_never_heard_of_is_kept_as_a_notice():
     ],
 )
 def test_garbage_is_a_notice(line):
-    [event] = Stream().feed(line)
+    [event] = stream_of().feed(line)
     assert event.kind is EventKind.NOTICE
 
 
@@ -181,13 +187,13 @@ def test_a_huge_line_is_shown_and_kept_in_part():
     line = json.dumps(
         {"type": "assistant", "message": {"content": [{"type": "text", "text": "x" * 10**6}]}}
     )
-    [event] = Stream().feed(line)
+    [event] = stream_of().feed(line)
     assert len(event.text) < 3000
     assert len(event.raw) <= 1 << 16
 
 
 def test_answers_of_several_results_are_billed_together():
-    stream = Stream()
+    stream = stream_of()
     for line in (TRANSCRIPTS / "edit.jsonl").read_text().splitlines() * 2:
         stream.feed(line)
-    assert stream.verdict(0, "", "s").usage == Usage(400, 40, 0.0024)
+    assert stream.verdict(0, "", "s").usage == Usage(400, 40, 0.0024, 0)

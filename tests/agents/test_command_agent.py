@@ -7,8 +7,9 @@ import shlex
 
 import pytest
 
+from smithers.agents.answers import last_object
 from smithers.agents.base import Answered, Failed, FailureKind
-from smithers.agents.command import CommandAgent, last_object
+from smithers.agents.command import CommandAgent
 
 SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
 

@@ -205,3 +205,14 @@ def test_turns_of_an_attempt_that_came_to_no_verdict_are_played_again(script, ma
     lost = make_turn(attempt=3, undone=frozenset({first.mark.token}))
     assert play(agent, lost)[0].text == "one"
     assert play(agent, make_turn(attempt=4))[0].kind is FailureKind.CONFIG
+
+
+def test_numbers_beyond_all_bounds_are_brought_within(script, make_turn, play):
+    usage = {"input_tokens": 10**30, "output_tokens": -1, "cost_usd": float("inf")}
+    agent = script(
+        {"do": [], "usage": usage}, {"do": [{"fail": "rate_limit", "retry_after": 10**400}]}
+    )
+    verdict, _ = play(agent, make_turn())
+    assert verdict.usage == Usage(2**53, 0, None)
+    verdict, _ = play(agent, make_turn())
+    assert verdict.retry_after == 2**53

@@ -38,6 +38,16 @@ def test_a_workflow_without_an_input_model_is_refused_where_it_stands():
             return Check("c", "true")
 
 
+def test_a_workflow_may_name_the_sandbox_that_it_needs():
+    @workflow("one", summary="", input=Goal, sandbox="strict")
+    def one(ctx):
+        return Check("c", "true")
+
+    assert one.sandbox == "strict"
+    with pytest.raises(RenderError, match=r"no such sandbox: 'hard'.*off, workspace, strict"):
+        workflow("one", summary="", input=Goal, sandbox="hard")(one.function)
+
+
 def test_a_workflow_is_still_the_function():
     @workflow("one", summary="", input=Goal)
     def one(ctx):

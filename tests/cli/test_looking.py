@@ -87,6 +87,7 @@ def test_inspect_json_has_steps_with_attempts_and_outputs_in_plan_order(several,
     assert code["output"]["files"] == ["api.py"]
     assert code["attempts"][0]["usage"] == {
         "input_tokens": 1200,
+        "cached_tokens": None,
         "output_tokens": 300,
         "cost_usd": 0.02,
     }
@@ -148,7 +149,7 @@ def test_logs_of_all_attempts_name_their_step(several, smithers):
 
 def test_logs_of_a_step_go_without_its_name(several, smithers):
     lines = smithers("logs", "busy", "build[1]/checks").out.splitlines()
-    assert [line.split(None, 1)[1] for line in lines] == ["out      FAILED (failures=1)"]
+    assert [line.split(None, 1)[1] for line in lines] == ["│ out     FAILED (failures=1)"]
 
 
 def test_logs_in_json_are_one_document(several, smithers):

@@ -13,6 +13,7 @@ from typing import Any
 
 from smithers.cli.app import main
 from smithers.clock import SYSTEM
+from smithers.engine.border import Local
 from smithers.engine.loop import Loop
 from smithers.engine.takeover import take_over
 from smithers.errors import SmithersError
@@ -72,7 +73,13 @@ class Edited:
 
     async def _engine(self, store: Store, drive: Drive, leave_at: str) -> None:
         try:
-            loop = Loop(store, drive, take_over(store, "r", SYSTEM), clock=SYSTEM)
+            loop = Loop(
+                store,
+                drive,
+                take_over(store, "r", SYSTEM),
+                clock=SYSTEM,
+                executor=Local(SYSTEM),
+            )
         except SmithersError as error:
             drive.give_up(error.what, str(error), now=SYSTEM.now())
             return

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 
 from smithers.clock import SYSTEM, Clock
+from smithers.engine.border import Executor
 from smithers.model.run import Owner
 from smithers.process.identity import me
 from smithers.service import locate, starting
@@ -36,6 +37,7 @@ def drive(
     clock: Clock = SYSTEM,
     crossing: Callable[[str], None] | None = None,
     owner: Owner | None = None,
+    executor: Executor | None = None,
 ) -> BaseException | None:
     """Drive the run as an engine does, beside what the test does to it. What ended the engine."""
 
@@ -47,7 +49,9 @@ def drive(
         try:
             now = clock.now()
             lease = claim(store, "r", owner or me(), now=now, replaceable=lambda _: True)
-            engine = asyncio.create_task(drive_run(store, Drive(store, lease), clock))
+            engine = asyncio.create_task(
+                drive_run(store, Drive(store, lease), clock, executor=executor)
+            )
             try:
                 await script(engine)
                 await asyncio.wait_for(asyncio.wait({engine}), PATIENCE)

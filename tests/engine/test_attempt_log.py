@@ -47,12 +47,17 @@ def test_a_record_holds_time_stream_kind_text_and_what_it_was_read_from(
     path: Path, log: AttemptLog
 ) -> None:
     log.write("agent", "text", 'a "b"\n\udcff\x00', raw='{"x": 1}')
+    line = '{"y": 2}'
+    log.write("agent", "text", "of one line", raw=line)
+    log.write("agent", "tool_call", "two events", raw=line)
     log.write("out", "text", "same", raw="same")
     records = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [(r["s"], r["k"], r["d"], r.get("raw")) for r in records] == [
+    assert [(r["s"], r["k"], r["d"], r.get("raw", "-")) for r in records] == [
         ("agent", "text", 'a "b"', '{"x": 1}'),
         ("agent", "text", "\udcff\x00", None),
-        ("out", "text", "same", None),
+        ("agent", "text", "of one line", line),
+        ("agent", "tool_call", "two events", None),
+        ("out", "text", "same", "-"),
     ]
     assert all(abs(record["t"] - SYSTEM.now()) < 60_000 for record in records)
 

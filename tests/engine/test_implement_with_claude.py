@@ -15,7 +15,8 @@ from smithers.model.gate import Answer
 from smithers.model.run import RunStatus
 from smithers.model.step import AttemptStatus
 from smithers.service import control, reading
-from tests.fakemodel import FakeModel
+from tests.conformance.subjects.claude import environ
+from tests.models import FakeModel
 
 pytestmark = [pytest.mark.cli, pytest.mark.slow]
 
@@ -51,7 +52,7 @@ def project(tmp_path, monkeypatch):
 
 
 def _start(root, model, monkeypatch):
-    for name, value in model.environ.items():
+    for name, value in environ(model).items():
         monkeypatch.setenv(name, value)
     return control.up(
         root,
@@ -125,8 +126,8 @@ def test_after_a_kill_it_goes_on_in_the_same_conversation(project, monkeypatch):
     assert first.status is AttemptStatus.INTERRUPTED
     assert second.status is AttemptStatus.SUCCEEDED
     assert first.session == second.session
-    assert "I add the greeting." in str(model.requests[2]["messages"])
-    assert "You were interrupted" in str(model.requests[2]["messages"])
+    assert "I add the greeting." in model.requests[2].said
+    assert "You were interrupted" in model.requests[2].said
 
 
 def test_a_message_reaches_the_same_conversation_before_the_answer_counts(project, monkeypatch):
@@ -140,9 +141,9 @@ def test_a_message_reaches_the_same_conversation_before_the_answer_counts(projec
         hanging.set()
         view = _settled(project, run)
     assert view.row.status is RunStatus.WAITING, (view.error, view.row.status_reason)
-    told = str(model.requests[2]["messages"])
+    told = model.requests[2].said
     assert "I add the greeting." in told, "the conversation is the same"
-    assert f"Message from ann, a person whom you work for:\\n> {words}" in told
+    assert f"Message from ann, a person whom you work for:\n> {words}" in told
     code = next(step for step in view.steps if step.key == "build[1]/code")
     assert [(each.text, each.attempt) for each in code.messages] == [(words, 1)]
     with reading.open_directory(project) as db:

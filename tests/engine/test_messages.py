@@ -23,7 +23,8 @@ SENDER = "Message from tester, a person whom you work for:\n"
 
 CLAUDE = """\
 import json, pathlib, sys, time
-out, words, prompt = pathlib.Path({out!r}), sys.argv, sys.stdin.read()
+out, words = pathlib.Path({out!r}), sys.argv
+prompt = json.loads(sys.stdin.readline())["message"]["content"][0]["text"]
 flag = "--resume" if "--resume" in words else "--session-id"
 session = words[words.index(flag) + 1]
 with (out / "turns.jsonl").open("a") as file:

@@ -291,6 +291,32 @@ def test_a_used_up_budget_asks_and_as_much_again_goes_on(workshop: Workshop, ask
     assert workshop.lines("marks") == ["first", "second"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "used"),
+    [("tokens", {"input_tokens": 900, "output_tokens": 200}), ("usd", {"cost_usd": 1000.0})],
+)
+def test_a_budget_that_is_used_up_in_mid_attempt_stops_it_there(
+    workshop: Workshop, limit: str, used: dict[str, float]
+) -> None:
+    turn = {"do": [{"use": used}, {"run": hold(workshop, "work")}]}
+    workshop.up(
+        workshop.flow('return Task("code", agent="coder", prompt="x")'), turn, budget={limit: 1000}
+    )
+    workshop.until_file("work.reached")
+    view = workshop.until_status(RunStatus.WAITING)
+    assert f"1000 {limit} used" in view.waiting_on[0].text
+    workshop.until_no_engine()
+    assert workshop.attempts() == {"code": ["stopped"]}
+    assert not any(alive(pid) for pid in pids(workshop, "work"))
+    spent = workshop.view().row.usage
+    assert (spent.input_tokens, spent.cost_usd) == (
+        used.get("input_tokens"), used.get("cost_usd"),
+    )  # fmt: skip
+    workshop.touch("work.go")
+    workshop.approve()
+    workshop.until_status(RunStatus.WAITING, RunStatus.SUCCEEDED)
+
+
 def test_a_step_called_budget_has_its_own_gate(workshop: Workshop) -> None:
     usage = {"input_tokens": 900, "output_tokens": 200}
     flow = workshop.flow("""

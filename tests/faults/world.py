@@ -63,9 +63,11 @@ def folder() -> Path:
 
 
 def settle_environment(home: Path) -> None:
-    """Nothing of whoever runs this reaches the product."""
+    """Nothing of whoever runs this reaches the product. Steps leave their marks outside: no sandbox."""
     path = os.environ["PATH"]
-    home.mkdir(exist_ok=True)
+    settings = home / ".config/smithers/config.toml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('[sandbox]\nlevel = "off"\n')
     os.environ.clear()
     os.environ |= {
         "PATH": path,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from smithers.cli.app import main
+from smithers.process import sandbox
 from smithers.process.marks import Mark
 from smithers.service import backup, gc
 from smithers.service.directory import open_directory
@@ -22,14 +23,17 @@ from smithers.store.database import open_reader
 from tests.housekeeping.house import TOKEN
 from tests.running import alive, hold, until, write
 
-HEALTHY = {"run directory", "shield", "database", "disk", "containment"}
+HEALTHY = {"run directory", "shield", "database", "disk", "containment", "sandbox"}
 BIN = Path(sys.executable).parent
 
 
 def findings(root, **more):
+    """What is wrong with it; whether this machine can make boxes is another matter."""
     return [
-        each for each in examine(root, actor="person:ada", **more) if each.state != "ok"
-    ]  # fmt: skip
+        each
+        for each in examine(root, actor="person:ada", **more)
+        if each.state != "ok" and each.name != "sandbox"
+    ]
 
 
 def the_one(root, name, **more):
@@ -320,6 +324,28 @@ def test_processes_of_somebody_else_are_left_alone(house):
     finally:
         other.kill()
         other.wait()
+
+
+def _sandbox(house, level=""):
+    (house.root / ".smithers/config.toml").write_text(
+        f'[sandbox]\nlevel = "{level}"\n' if level else ""
+    )
+    (found,) = [each for each in examine(house.root, actor="x") if each.name == "sandbox"]
+    return found.state, found.detail, found.cure
+
+
+def test_it_is_said_whether_the_sandbox_is_in_force_and_what_would_bring_it(house, monkeypatch):
+    monkeypatch.setattr(sandbox, "unavailable", lambda: "")
+    assert _sandbox(house)[:2] == ("ok", "workspace: bubblewrap is there and works")
+    assert _sandbox(house, "strict")[1].startswith("strict: ")
+    assert _sandbox(house, "off") == ("ok", "off, by config.toml", "")
+    monkeypatch.setattr(sandbox, "unavailable", lambda: "bubblewrap (bwrap) is not installed")
+    state, detail, cure = _sandbox(house)
+    assert (state, cure) == ("warning", "sudo apt-get install bubblewrap")
+    assert "not in force: bubblewrap" in detail
+    assert _sandbox(house, "strict")[0] == "failed"
+    monkeypatch.setattr(sandbox, "unavailable", lambda: "setting up uid map: Permission denied")
+    assert "allow user namespaces" in _sandbox(house)[2]
 
 
 def test_an_engine_that_hangs_is_named_with_what_ends_it(house):

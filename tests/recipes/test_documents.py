@@ -23,12 +23,14 @@ PAGES = [
         "README.md",
         "AGENTS.md",
         "CONTRIBUTING.md",
+        "docs/agents.md",
         "docs/architecture.md",
         "docs/authoring.md",
         "docs/driving.md",
         "docs/edits.md",
         "docs/housekeeping.md",
         "docs/processes.md",
+        "docs/sandbox.md",
         "docs/supervise.md",
     )
 ]

@@ -132,28 +132,28 @@ def test_an_older_database_is_migrated_after_a_rehearsal_and_a_copy(tmp_path, mo
     state, scripts = tmp_path / "state", tmp_path / "migrations"
     state.mkdir()
     scripts.mkdir()
-    (scripts / "0003_add_colour.sql").write_text("ALTER TABLE runs ADD COLUMN colour TEXT;")
+    (scripts / "0004_add_colour.sql").write_text("ALTER TABLE runs ADD COLUMN colour TEXT;")
     make(state).close()
-    monkeypatch.setattr(database, "VERSION", 3)
+    monkeypatch.setattr(database, "VERSION", 4)
     monkeypatch.setattr(database, "MIGRATIONS", scripts)
     store = Store(state)
-    assert store.all("SELECT version FROM meta") == [(3,)]
+    assert store.all("SELECT version FROM meta") == [(4,)]
     assert store.all("SELECT colour FROM runs") == []
-    assert (state / f"{NAME}.v2").exists()
+    assert (state / f"{NAME}.v3").exists()
 
 
 def test_a_migration_that_fails_on_the_copy_leaves_the_database_as_it_was(tmp_path, monkeypatch):
     state, scripts = tmp_path / "state", tmp_path / "migrations"
     state.mkdir()
     scripts.mkdir()
-    (scripts / "0003_broken.sql").write_text("ALTER TABLE nothing ADD COLUMN colour TEXT;")
+    (scripts / "0004_broken.sql").write_text("ALTER TABLE nothing ADD COLUMN colour TEXT;")
     make(state).close()
     with monkeypatch.context() as patched:
-        patched.setattr(database, "VERSION", 3)
+        patched.setattr(database, "VERSION", 4)
         patched.setattr(database, "MIGRATIONS", scripts)
-        with pytest.raises(StoreError, match="0003_broken"):
+        with pytest.raises(StoreError, match="0004_broken"):
             Store(state)
-    assert Store(state).all("SELECT version FROM meta") == [(2,)]
+    assert Store(state).all("SELECT version FROM meta") == [(3,)]
 
 
 def _count_up(folder: str, times: int) -> None:

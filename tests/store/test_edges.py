@@ -75,16 +75,16 @@ def older(tmp_path, monkeypatch):
     state, scripts = tmp_path / "state", tmp_path / "migrations"
     state.mkdir()
     scripts.mkdir()
-    (scripts / "0003_colour.sql").write_text("ALTER TABLE runs ADD COLUMN colour TEXT;")
+    (scripts / "0004_colour.sql").write_text("ALTER TABLE runs ADD COLUMN colour TEXT;")
     make(state).close()
-    monkeypatch.setattr(database, "VERSION", 3)
+    monkeypatch.setattr(database, "VERSION", 4)
     monkeypatch.setattr(database, "MIGRATIONS", scripts)
     return state
 
 
 def test_the_copy_that_a_migration_leaves_can_be_read_by_its_owner_only(older):
     Store(older).close()
-    assert stat.S_IMODE((older / f"{NAME}.v2").stat().st_mode) == 0o600
+    assert stat.S_IMODE((older / f"{NAME}.v3").stat().st_mode) == 0o600
     assert not (older / f"{NAME}.trial").exists()
 
 
@@ -103,7 +103,7 @@ def test_two_processes_that_find_an_older_database_migrate_it_once(older):
     for one in both:
         one.join()
     assert problems == []
-    assert Store(older).all("SELECT version FROM meta") == [(3,)]
+    assert Store(older).all("SELECT version FROM meta") == [(4,)]
 
 
 # -- steps that leave and come back --

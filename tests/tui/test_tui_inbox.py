@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -206,5 +207,106 @@ def test_the_inbox_opens_at_the_gate_of_the_run(shop: Directory, root: Path) -> 
 def test_nothing_that_waits_says_so(there: Directory, root: Path) -> None:
     async def script(pilot) -> None:
         await shows(pilot, "nothing waits for you")
+
+    play(make(root, screen="inbox"), script)
+
+
+PATCH = """\
+--- src/api.py
++++ src/api.py
+@@ -10,2 +10,2 @@
+ def limit(request):
+--- 3 requests
++++ 5 requests
+--- tests/test_api.py
++++ tests/test_api.py
+@@ -0,0 +1 @@
++assert limit()"""
+
+
+def question(there: Directory, body: str, *, tool: str = "shell", show: str = "text") -> None:
+    """A run with a live engine whose agent asks to be allowed something."""
+    there.run("r1", "Ship it", status="waiting", engine=True)
+    there.step("r1", "ship", status="waiting")
+    there.gate("r1", "ship", kind="permission", title="claude asks", body=body, show=show)
+    about = {"tool": tool, "subject": body, "digest": "d" * 64, "attempt": 1}
+    there.db.execute("UPDATE gates SET about = ?", (json.dumps(about),))
+
+
+def remembered(there: Directory) -> list[tuple[str, str]]:
+    return there.db.execute("SELECT answer, remember FROM decisions").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("presses", "word", "kept"),
+    [(0, "[once]", "once"), (1, "[this step]", "step"), (2, "[this run]", "run"),
+     (3, "[this recipe]", "recipe"), (4, "[once]", "once")],
+)  # fmt: skip
+def test_a_key_chooses_what_an_answer_to_an_agent_holds_for(
+    there: Directory, root: Path, presses: int, word: str, kept: str
+) -> None:
+    question(there, "git push")
+
+    async def script(pilot) -> None:
+        await until(pilot, lambda: pilot.app.screen.panel.armed)
+        await pilot.press(*"A" * presses)
+        await shows(pilot, word)
+        assert decisions(there) == []
+        await pilot.press("a")
+        await shows(pilot, "✓ approved")
+        assert remembered(there) == [("approve", kept)]
+        assert (f"--remember {kept}" in text(pilot.app)) == (kept != "once")
+
+    play(make(root, screen="inbox"), script)
+
+
+def test_a_denial_can_hold_for_longer_as_well_and_says_so(there: Directory, root: Path) -> None:
+    question(there, "git push")
+
+    async def script(pilot) -> None:
+        await until(pilot, lambda: pilot.app.screen.panel.armed)
+        await pilot.press("A", "A")
+        await shows(pilot, "this very command, in all steps of this run", "x deny for this run")
+        await pilot.press("x", *"no", "enter")
+        await shows(pilot, "× denied for this run")
+        assert remembered(there) == [("deny", "run")]
+
+    play(make(root, screen="inbox"), script, NARROW)
+
+
+def test_the_choice_is_of_one_question_alone(there: Directory, root: Path) -> None:
+    question(there, "git push")
+
+    async def script(pilot) -> None:
+        await until(pilot, lambda: pilot.app.screen.panel.armed)
+        await pilot.press("A")
+        await shows(pilot, "[this step]")
+        there.db.execute("UPDATE gates SET body = 'rm -rf /', digest = 'other'")
+        await shows(pilot, "rm -rf /", "[once]")
+
+    play(make(root, screen="inbox"), script)
+
+
+def test_other_gates_have_nothing_to_remember(asking: Directory, root: Path) -> None:
+    async def script(pilot) -> None:
+        await until(pilot, lambda: pilot.app.screen.panel.armed)
+        assert "holds for" not in text(pilot.app)
+        await pilot.press("A")
+        await shows(pilot, "only the answer to a question of an agent is remembered")
+        await pilot.press("a")
+        await shows(pilot, "✓ approved")
+        assert remembered(asking) == [("approve", "once")]
+
+    play(make(root, screen="inbox"), script)
+
+
+def test_a_change_that_an_agent_asks_for_is_shown_as_a_diff(there: Directory, root: Path) -> None:
+    question(there, PATCH, tool="edit", show="patch")
+
+    async def script(pilot) -> None:
+        await shows(pilot, "exactly this diff", "── src/api.py", "── tests/test_api.py")
+        rows = [" ".join(row.split()) for row in text(pilot.app).splitlines()]
+        for line in ("10 10 def limit(request):", "11 − -- 3 requests", "11 + ++ 5 requests"):
+            assert any(line in row for row in rows), text(pilot.app)
 
     play(make(root, screen="inbox"), script)

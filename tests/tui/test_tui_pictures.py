@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def test_runs(shop: Directory, root: Path, picture, size) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_run(shop: Directory, root: Path, picture, size) -> None:
     keys = ("k", "k", "k") if size is WIDE else ("k", "k", "k", "l")
-    picture(make(root, screen="run", run=LOGIN), size, "200 of 200", "17 lines", keys=keys)
+    words = ("200 of 200", "17 lines", *(("review finished",) if size is WIDE else ()))
+    picture(make(root, screen="run", run=LOGIN), size, *words, keys=keys)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -89,6 +91,49 @@ def test_approval_of_text(shop: Directory, root: Path, picture, size) -> None:
         keys=("n",),
         armed=True,
     )
+
+
+COMMAND = "rm -rf build && make e2e"
+CHANGE = """\
+--- src/auth/session.py
++++ src/auth/session.py
+@@ -13,4 +13,5 @@
+     def refresh(self):
+-        token = self._load()
++        with self._lock:
++            token = self._load()
+         if token.expired:
+             self._renew(token)"""
+
+
+def asks(there: Directory, tool: str, subject: str, body: str, show: str) -> None:
+    """An agent that wants to do what no rule decides about."""
+    there.run("0hq3k9", "Login e2e is flaky on CI", status="waiting", engine=True)
+    there.step("0hq3k9", "build[2]/code", status="waiting")
+    there.gate(
+        "0hq3k9",
+        "build[2]/code",
+        kind="permission",
+        title=f"claude wants to {'run' if tool == 'shell' else tool} {subject}",
+        why="no rule of [permissions] decides about it; its process has ended and costs nothing",
+        body=body,
+        show=show,
+    )
+    about = {"tool": tool, "subject": subject, "digest": "d" * 64, "attempt": 2}
+    there.db.execute("UPDATE gates SET about = ?", (json.dumps(about),))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_permission_of_a_command(there: Directory, root: Path, picture, size) -> None:
+    asks(there, "shell", COMMAND, COMMAND, "text")
+    picture(make(root, screen="inbox"), size, "wants to run", "[once]", armed=True)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_permission_of_a_change(there: Directory, root: Path, picture, size) -> None:
+    asks(there, "edit", "src/auth/session.py", CHANGE, "patch")
+    words = ("wants to edit", "exactly this diff")
+    picture(make(root, screen="inbox"), size, *words, armed=True, then=("A", "A"))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -8,11 +8,12 @@ import pytest
 from directory import NOW, Directory
 from sample import LOGIN
 
+from smithers.agents.base import EventKind
 from smithers.model.run import RunStatus
 from smithers.model.step import Usage
-from smithers.service import reading
-from smithers.service.views import Counts, RunRow, Safe
-from smithers_tui.view import diffs, gates, runs, state, steps
+from smithers.service import reading, transcript
+from smithers.service.views import Counts, LogLine, RunRow, Safe
+from smithers_tui.view import diffs, gates, logs, runs, state, steps
 from smithers_tui.view.line import line_width, plain
 
 
@@ -151,3 +152,20 @@ def test_no_part_of_a_long_line_of_a_diff_lies_off_the_screen(shop: Directory, r
     lines = gates.body(gate._replace(body=Safe(patch)), 80)
     assert all(line_width(line) <= 80 for line in lines)
     assert long in "".join(plain(line)[13:].ljust(67) for line in lines)
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_a_line_of_a_log_is_called_as_the_command_line_calls_it(kind: str) -> None:
+    line = LogLine(7, NOW, Safe("agent"), Safe(kind), Safe("words"))
+    shown = plain(logs.row(line, 5))
+    assert shown.split(None, 2)[2] == f"{transcript.label(line).text:<{transcript.WIDTH}} words"
+    assert transcript.label(line).word.isalpha()
+
+
+def test_two_changes_of_an_agent_are_two_files_and_no_line_is_a_head() -> None:
+    one = "--- a.py\n+++ a.py\n@@ -1 +1,2 @@\n--- no head\n+++ nor this\n+x"
+    lines = diffs.parse(Safe(f"{one}\n{one.replace('a.py', 'b.py')}"))
+    assert [(each.kind, each.text) for each in lines if each.kind in {"file", "del", "add"}] == [
+        ("file", "a.py"), ("del", "-- no head"), ("add", "++ nor this"), ("add", "x"),
+        ("file", "b.py"), ("del", "-- no head"), ("add", "++ nor this"), ("add", "x"),
+    ]  # fmt: skip

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from smithers.model.step import JSON, Usage
+from smithers.agents.permissions import Policy, Question
+from smithers.model.step import Usage
 from smithers.process.marks import Mark
+from smithers.process.sandbox import Box
 
 
 class EventKind(StrEnum):
@@ -20,6 +22,8 @@ class EventKind(StrEnum):
     THINKING = "thinking"
     TOOL_CALL = "tool_call"
     TOOL_RESULT = "tool_result"
+    PERMISSION = "permission"
+    """It asked to use a tool, and what it was told."""
     USAGE = "usage"
     RETRY = "retry"
     NOTICE = "notice"
@@ -32,6 +36,11 @@ class AgentEvent:
     kind: EventKind
     text: str
     raw: str = ""
+    """What was received, where `text` was read out of it."""
+    used: Usage | None = None
+    """All that this turn has used so far, where the agent tells it before the end."""
+    session: str = ""
+    """The conversation's id, where the agent chooses it: to be kept before anything is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +53,18 @@ class Turn:
     """A private folder for prompt, schema and answer files; outside the workspace."""
     mark: Mark
     session: str
-    """Id of the conversation. Chosen by us before the first turn, in UUID form."""
+    """Id of the conversation: the one to go on in, or a UUID that a new one may take."""
     resume: bool
     """The conversation exists already: go on in it."""
-    schema: Mapping[str, JSON] | None
+    schema: Mapping[str, Any] | None
     """JSON schema wanted of the answer, or None for plain words."""
     model: str = ""
+    policy: Policy = field(default_factory=Policy)
+    """What it may do without a person's word."""
     undone: frozenset[int] = frozenset()
     """Tokens of earlier attempts at the step that came to no verdict: what they did is to do."""
+    box: Box | None = None
+    """What its processes may see and change; None: all that the person may."""
 
 
 class FailureKind(StrEnum):
@@ -73,7 +86,7 @@ class Answered:
     """The agent ended by its own word and exit, and said success. Our own check comes after."""
 
     text: str
-    value: JSON
+    value: Any
     """The structured answer, not yet validated; None if there was none."""
     usage: Usage
     session: str
@@ -89,7 +102,16 @@ class Failed:
     exit_code: int | None = None
 
 
-Verdict = Answered | Failed
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """It wants to do what only a person may allow, and was ended: nothing waits in a process."""
+
+    question: Question
+    usage: Usage
+    session: str
+
+
+Verdict = Answered | Failed | Asked
 
 
 class Agent(Protocol):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
+import os
 import shlex
+import stat
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from smithers.agents import environment
+from smithers.agents.answers import last_object
 from smithers.agents.base import (
     AgentEvent,
     Answered,
@@ -22,11 +24,11 @@ from smithers.agents.base import (
 )
 from smithers.agents.session import converse
 from smithers.model.step import JSON, Usage
+from smithers.process.sandbox import OUT
 
 _KEPT = 1 << 17  # characters of stdout in which the answer is looked for
 _PROMPT_FILE = "{prompt_file}"
 _MODEL = "{model}"
-_OBJECT = re.compile(r'\{\s*["}]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class CommandAgent:
 
     async def play(self, turn: Turn, emit: Callable[[AgentEvent], None]) -> Verdict:
         """Run the command once: success is exit 0, its answer a file or its last JSON object."""
+        if turn.policy.needs_asking:
+            what = f"[permissions] has something to ask or deny, and {self.name} asks nobody"
+            return Failed(FailureKind.CONFIG, f"{what}: use an agent that asks in its place")
         said = _Tail(_KEPT)
 
         def on_line(source: str, text: str) -> None:
@@ -57,7 +62,6 @@ class CommandAgent:
             emit(AgentEvent(EventKind.TEXT if source == "out" else EventKind.NOTICE, text))
 
         try:
-            turn.scratch.mkdir(parents=True, exist_ok=True)
             answer = _write_files(turn)
             argv = self.argv(turn)
             code, errors = await converse(
@@ -67,6 +71,7 @@ class CommandAgent:
                 mark=turn.mark,
                 stdin="" if _PROMPT_FILE in self.template else turn.prompt,
                 on_line=on_line,
+                box=turn.box,
             )
         except OSError as error:
             return Failed(FailureKind.CONFIG, f"{self.name} cannot be started: {error}")
@@ -87,20 +92,6 @@ class CommandAgent:
         for place, value in values.items():
             words = [word.replace(place, value) for word in words]
         return words
-
-
-def last_object(text: str) -> JSON:
-    """Find the last JSON object that stands in a text of words, or None."""
-    decoder = json.JSONDecoder()
-    found: JSON = None
-    start = _OBJECT.search(text)
-    while start:
-        try:
-            found, end = decoder.raw_decode(text, start.start())
-        except (ValueError, RecursionError):
-            end = start.start() + 1
-        start = _OBJECT.search(text, end)
-    return found
 
 
 class _Tail:
@@ -129,20 +120,25 @@ def _prompt_file(turn: Turn) -> Path:
     return turn.scratch / "prompt.md"
 
 
+def _answer_file(turn: Turn) -> Path:
+    return turn.scratch / OUT / "output.json"
+
+
 def _variables(turn: Turn) -> dict[str, str]:
     if turn.schema is None:
         return {}
     return {
         "SMITHERS_SCHEMA": str(turn.scratch / "schema.json"),
-        "SMITHERS_OUTPUT": str(turn.scratch / "output.json"),
+        "SMITHERS_OUTPUT": str(_answer_file(turn)),
     }
 
 
 def _write_files(turn: Turn) -> Path:
     """Write prompt and schema, and take away an earlier turn's answer; returns where it will be."""
-    _prompt_file(turn).write_text(turn.prompt, encoding="utf-8", errors="surrogateescape")
-    answer = turn.scratch / "output.json"
+    answer = _answer_file(turn)
+    answer.parent.mkdir(parents=True, exist_ok=True)
     answer.unlink(missing_ok=True)
+    _prompt_file(turn).write_text(turn.prompt, encoding="utf-8", errors="surrogateescape")
     if turn.schema is not None:
         schema = json.dumps(turn.schema, indent=2)
         (turn.scratch / "schema.json").write_text(schema, encoding="utf-8")
@@ -152,7 +148,7 @@ def _write_files(turn: Turn) -> Path:
 def _answer(file: Path, text: str) -> JSON:
     """Read the answer: from its file if there is one, good or bad, else from the words."""
     try:
-        content = file.read_text(encoding="utf-8")
+        content = _content(file)
     except FileNotFoundError:
         return last_object(text)
     except (OSError, UnicodeDecodeError):
@@ -162,3 +158,12 @@ def _answer(file: Path, text: str) -> JSON:
     except (ValueError, RecursionError):
         return None
     return value
+
+
+def _content(file: Path) -> str:
+    """What is in a plain file: no symlink, that could lead where the agent cannot read, no pipe."""
+    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, encoding="utf-8") as opened:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"{file} is no plain file")
+        return opened.read()

@@ -40,10 +40,14 @@ def build(
     Secrets of the caller's shell, its terminal and its agents (ssh, gpg) are left behind unless
     `extra`, which is the `env` of the agent's config, names them.
     """
+    return {**common(prefixes), **extra, **mark.environ()}
+
+
+def common(prefixes: tuple[str, ...] = ()) -> dict[str, str]:
+    """What a program needs to run at all; of ours that begin with `prefixes`, those too."""
     wanted = ("LC_", *prefixes)
-    kept = {
+    return {
         name: value
         for name, value in os.environ.items()
         if name in _NAMES or name.startswith(wanted)
     }
-    return {**kept, **extra, **mark.environ()}

@@ -14,12 +14,16 @@ from smithers.agents import environment
 from smithers.agents.base import (
     AgentEvent,
     Answered,
+    Asked,
     EventKind,
     Failed,
     FailureKind,
     Turn,
     Verdict,
 )
+from smithers.agents.lines import amount, used
+from smithers.agents.lines import number as count
+from smithers.agents.permissions import Question, Ruling, Tool
 from smithers.agents.session import converse
 from smithers.model.step import JSON, Usage, generic, iteration_of
 
@@ -37,6 +41,14 @@ _playing: dict[Path, set[int]] = {}
 
 Emit = Callable[[AgentEvent], None]
 Part = Mapping[str, JSON]
+
+
+class _Put(Exception):
+    """The turn ends here, with a question for a person."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question.title)
+        self.question = question
 
 
 class _Stop(Exception):
@@ -75,12 +87,15 @@ class ScriptedAgent:
         kept = self._kept(turn)
         playing = _playing.setdefault(kept, set())
         number: int | None = None
+        part: Part = {}
         try:
             number, part = self._choose(turn, _played(kept, turn.undone) | playing)
             playing.add(number)
             said = await self._act(part, turn, emit)
             _note(kept, number, turn.mark.token)
             return Answered(_last_words(said, part), part.get("output"), _usage(part), turn.session)
+        except _Put as put:
+            return Asked(put.question, _usage(part), turn.session)
         except _Stop as stop:
             if stop.played and number is not None:
                 _note(kept, number, turn.mark.token)
@@ -128,8 +143,6 @@ class ScriptedAgent:
                 case {"say": text}:
                     said = str(text)
                     emit(AgentEvent(EventKind.TEXT, said))
-                case {"fail": kind}:
-                    _fail(str(kind), action)
                 case {"run": command}:
                     await self._run(str(command), _list(action.get("ok", [0])), turn, emit)
                 case {"sleep": seconds}:
@@ -139,7 +152,7 @@ class ScriptedAgent:
                     while not (turn.workspace / str(path)).exists():  # noqa: ASYNC110
                         await asyncio.sleep(_LOOK)
                 case _:
-                    _change_file(action, turn.workspace, emit)
+                    _at_once(action, turn, emit)
         return said
 
     async def _run(self, command: str, ok: list[JSON], turn: Turn, emit: Emit) -> None:
@@ -152,6 +165,7 @@ class ScriptedAgent:
             mark=turn.mark,
             stdin="",
             on_line=lambda _, text: lines.append(text),
+            box=turn.box,
         )
         text = "\n".join(lines)
         emit(AgentEvent(EventKind.TOOL_RESULT, f"exit {code}\n{text}".strip()))
@@ -159,13 +173,37 @@ class ScriptedAgent:
             raise _Stop(FailureKind.ERROR, f"{command!r} exited with {code}: {text[-_QUOTED:]}")
 
 
+def _at_once(action: Part, turn: Turn, emit: Emit) -> None:
+    """What takes no time."""
+    match action:
+        case {"use": dict(tokens)}:
+            spent = _usage({"usage": tokens})
+            emit(AgentEvent(EventKind.USAGE, used(spent), used=spent))
+        case {"ask": subject}:
+            _ask(Tool(str(action.get("tool", Tool.SHELL))), str(subject), turn, emit)
+        case {"fail": kind}:
+            _fail(str(kind), action)
+        case _:
+            _change_file(action, turn.workspace, emit)
+
+
+def _ask(tool: Tool, subject: str, turn: Turn, emit: Emit) -> None:
+    """Go on where it is allowed; fail where it is denied; else put it to a person."""
+    question = Question(tool, tool, subject, subject)
+    ruling, why = turn.policy.rule(question)
+    emit(AgentEvent(EventKind.PERMISSION, f"{question.title}: {ruling} ({why})"))
+    if ruling is Ruling.ASK:
+        raise _Put(question)
+    if ruling is Ruling.DENY:
+        raise _Stop(FailureKind.ERROR, f"{question.title} is not allowed: {why}", played=True)
+
+
 def _fail(kind: str, more: Part) -> None:
     if kind not in _FAILURES:
         raise _Stop(FailureKind.CONFIG, f"no such failure: {kind!r}")
-    wait = more.get("retry_after")
     message = str(more.get("message") or f"scripted {kind}")
-    seconds = float(wait) if isinstance(wait, int | float) else None
-    raise _Stop(_FAILURES[kind], message, wait=seconds, played=True)
+    wait = amount(more.get("retry_after"))
+    raise _Stop(_FAILURES[kind], message, wait=wait, played=True)
 
 
 def _change_file(action: Part, workspace: Path, emit: Emit) -> None:
@@ -214,9 +252,9 @@ def _usage(part: Part) -> Usage:
         return Usage()
     inputs, outputs, cost = (usage.get(k) for k in ("input_tokens", "output_tokens", "cost_usd"))
     return Usage(
-        inputs if isinstance(inputs, int) else None,
-        outputs if isinstance(outputs, int) else None,
-        float(cost) if isinstance(cost, int | float) else None,
+        count(inputs) if isinstance(inputs, int) else None,
+        count(outputs) if isinstance(outputs, int) else None,
+        amount(cost),
     )
 
 

@@ -273,7 +273,7 @@ def _spec(leaf: Leaf) -> tuple[StepKind, dict[str, JSON]]:
     match leaf:
         case Task():
             return StepKind.TASK, {
-                "agent": leaf.agent,
+                "agent": leaf.agent if isinstance(leaf.agent, str) else list(leaf.agent),
                 **definition.of_prompt(leaf.prompt),
                 **_output(leaf.output, leaf),
             }

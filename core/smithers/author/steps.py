@@ -35,14 +35,16 @@ class _Leaf(Step[T]):
 
 @dataclass(frozen=True, eq=False, init=False)
 class Task(_Leaf[T]):
-    """Work for an agent. `agent` is a role; without `output` the value is its last words.
+    """Work for an agent. Without `output` the value is its last words.
+
+    `agent` is a role; of several, who plays the next one takes over at a limit or after failures.
 
     >>> Task("code", agent="coder", prompt="Make the tests pass.").id
     'code'
     """
 
     id: str
-    agent: str
+    agent: str | tuple[str, ...]
     prompt: str | Prompt
     output: type[BaseModel] | None
 
@@ -51,7 +53,7 @@ class Task(_Leaf[T]):
         self: Task[M],
         id: str,
         *,
-        agent: str,
+        agent: str | tuple[str, ...],
         prompt: str | Prompt,
         output: type[M],
         when: bool = ...,
@@ -65,7 +67,7 @@ class Task(_Leaf[T]):
         self: Task[str],
         id: str,
         *,
-        agent: str,
+        agent: str | tuple[str, ...],
         prompt: str | Prompt,
         output: None = ...,
         when: bool = ...,
@@ -78,7 +80,7 @@ class Task(_Leaf[T]):
         self,
         id: str,
         *,
-        agent: str,
+        agent: str | tuple[str, ...],
         prompt: str | Prompt,
         output: type[BaseModel] | None = None,
         **common: Any,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -13,6 +13,7 @@ from smithers.author.base import Step
 from smithers.author.context import Context
 from smithers.errors import RenderError
 
+_LEVELS = ("", "off", "workspace", "strict")
 I = TypeVar("I", bound=BaseModel)  # noqa: E741
 
 
@@ -26,6 +27,7 @@ class Workflow(Generic[I]):
         name: str,
         summary: str,
         edits: bool,
+        sandbox: str = "",
         input: type[I],
     ) -> None:
         self.function = function
@@ -33,6 +35,8 @@ class Workflow(Generic[I]):
         self.summary = summary
         self.edits = edits
         """Its agents change files: the run gets a worktree of its own."""
+        self.sandbox = sandbox
+        """Level that its attempts need at least: `off`, `workspace`, `strict`; empty: no matter."""
         self.input = input
         self.digest = ""
         """sha256 of the file that it was loaded from; empty: it was made here."""
@@ -60,27 +64,38 @@ def workflow(
     *,
     summary: str,
     edits: bool = False,
+    sandbox: Literal["", "off", "workspace", "strict"] = "",
     input: type[I] | None = None,
 ) -> Callable[[Callable[[Context[I]], Step[Any]]], Workflow[I]]:
     """Name a function as a workflow. Its input model is read from `ctx: Context[Model]`.
 
     Raises RenderError at import when that model cannot be found; `input=Model` names it outright.
+    `sandbox` says how its attempts are confined where config does not say something stricter.
     """
 
     def decorate(function: Callable[[Context[I]], Step[Any]]) -> Workflow[I]:
+        where = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
         model = input or _input_model(function)
         if model is None:
-            code = function.__code__
             raise RenderError(
-                f"{code.co_filename}:{code.co_firstlineno}: workflow {name!r} does "
-                "not say what its input is",
+                f"{where}: workflow {name!r} does not say what its input is",
                 next=(
                     "annotate its parameter: def workflow(ctx: Context[MyInput]), or "
                     "pass input=MyInput"
                 ),
             )
+        if sandbox not in _LEVELS:
+            raise RenderError(
+                f"{where}: workflow {name!r} has no such sandbox: {sandbox!r}",
+                next=f"choose one of: {', '.join(_LEVELS[1:])}",
+            )
         return Workflow(
-            function, name=name, summary=summary, edits=edits, input=typing.cast("type[I]", model)
+            function,
+            name=name,
+            summary=summary,
+            edits=edits,
+            sandbox=sandbox,
+            input=typing.cast("type[I]", model),
         )
 
     return decorate

@@ -7,19 +7,24 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from smithers.cli import forms, person, printing, where
+from smithers.cli import forms, person, printing, question, where
 from smithers.cli.screen import screen_width
 from smithers.errors import NeedsPerson, Refused
-from smithers.model.gate import Answer
+from smithers.model.gate import Answer, Remember
 from smithers.service import reading
 from smithers.service.views import DecisionView, GateView, RunView
 
+_SHORT = 12
+"""Lines of a question in a list."""
+_SCOPES = {"o": Remember.ONCE, "s": Remember.STEP, "r": Remember.RUN, "c": Remember.RECIPE}
+_HOW_LONG = "What does it hold for: [o]nce  this [s]tep  this [r]un  this re[c]ipe: "
 _CHOICES = "[a] approve  [d] show what it is about  [x] deny  [o] open the app  [l] leave it: "
 
 
 def inbox(args: Namespace) -> int:
     """Open gates of all runs, the oldest first."""
-    gates = reading.inbox(reading.open_directory(where.root()))
+    db = reading.open_directory(where.root())
+    gates = question.with_questions(db, reading.inbox(db))
     if args.json:
         forms.emit({"gates": [{**forms.gate(each), "next": _command(each)} for each in gates]})
         return 0
@@ -31,8 +36,11 @@ def inbox(args: Namespace) -> int:
         for gate in gates
     ]
     least = (max(len(gate.run) + 2 for gate in gates), 8, 6, 3, 10)
-    for line in printing.table(rows, least=least, width=screen_width()):
+    lines = printing.table(rows, least=least, width=screen_width())
+    for gate, line in zip(gates, lines, strict=True):
         printing.out(line)
+        for row in question.lines(gate, most=_SHORT):
+            printing.out(row)
     printing.note(f"next: {_command(gates[0])}")
     return 0
 
@@ -52,13 +60,16 @@ def deny(args: Namespace) -> int:
 
 
 def _decide(args: Namespace, answer: Answer, note: str) -> int:
+    remember = Remember(args.remember)
     root, db, run = where.open_run(args.run)
     gate = where.pick_gate(reading.run(db, run), args.gate)
     if gate.by == "person":
         gate = reading.gate(db, run, gate.id)
         _ask_a_person(gate, answer)
     actor, established = where.claim()
-    decision = take(root, gate, answer, note, actor=actor, established=established)
+    decision = take(
+        root, gate, answer, note, actor=actor, established=established, remember=remember
+    )
     if args.json:
         forms.emit({"run": run, "gate": gate.id, "step": gate.step, **forms.decision(decision)})
     else:
@@ -67,7 +78,14 @@ def _decide(args: Namespace, answer: Answer, note: str) -> int:
 
 
 def take(
-    root: Path, gate: GateView, answer: Answer, note: str, *, actor: str, established: str
+    root: Path,
+    gate: GateView,
+    answer: Answer,
+    note: str,
+    *,
+    actor: str,
+    established: str,
+    remember: Remember = Remember.ONCE,
 ) -> DecisionView:
     """Decide about exactly what was shown. Refused where it has changed or is decided."""
     from smithers.service import control  # noqa: PLC0415
@@ -81,12 +99,12 @@ def take(
         established=established,
         note=note,
         digest=gate.digest,
+        remember=remember,
     )
 
 
 def _said(gate: GateView, decision: DecisionView) -> str:
-    word = "approved" if decision.answer == Answer.APPROVE.value else "denied"
-    return f"{gate.step} {word} by {decision.actor}"
+    return f"{gate.step} {question.said(decision)} by {decision.actor}"
 
 
 def _ask_a_person(gate: GateView, answer: Answer) -> None:
@@ -117,10 +135,7 @@ def show(gate: GateView) -> None:
     """What is asked and the exact text or diff, on stderr: results are for stdout."""
     _head(gate)
     printing.note("")
-    lines = gate.body.split("\n")
-    if gate.show == "diff":
-        lines = list(printing.coloured_patch(gate.body, sys.stderr))
-    for line in lines:
+    for line in question.body(gate, sys.stderr):
         printing.note(line)
     if gate.hidden:
         sign = printing.tint(f"! {printing.plural(gate.hidden, 'hidden sign')}", "!", sys.stderr)
@@ -181,9 +196,14 @@ def _take_from_person(root: Path, gate: GateView, choice: str, *, shown: bool) -
             printing.note("not approved: its name was not typed")
             return False
     answer = Answer.APPROVE if choice == "a" else Answer.DENY
+    remember = Remember.ONCE
+    if question.asks(gate):
+        remember = _SCOPES.get(printing.ask(_HOW_LONG).lower()[:1], Remember.ONCE)
     actor, established = where.claim()
     try:
-        decision = take(root, gate, answer, note, actor=actor, established=established)
+        decision = take(
+            root, gate, answer, note, actor=actor, established=established, remember=remember
+        )
     except Refused as refused:
         printing.note(f"not decided: {where.clean(str(refused))}")
         return True

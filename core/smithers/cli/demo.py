@@ -12,12 +12,11 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from smithers.cli import decide, follow, forms, person, printing, record, story, where
-from smithers.errors import SmithersError, UsageError
+from smithers.cli import decide, follow, forms, person, printing, project, record, story, where
+from smithers.errors import UsageError
 from smithers.model.gate import Answer
 from smithers.model.run import RunStatus
 from smithers.model.step import AttemptStatus, StepStatus
-from smithers.process.run import run as run_helper
 from smithers.service import control, locate, reading
 from smithers.service.views import GateView, RunView, StepView
 
@@ -29,7 +28,6 @@ RUN = "demo"
 ACTOR = "agent:demo"
 _HERE = Path(__file__).parent
 _DIRECTORY = "smithers-demo"
-_FALLBACK_IDENTITY = {"user.name": "Smithers demo", "user.email": "demo@smithers.invalid"}
 _CRASH_STEP = "build[2]/code"
 _CRASH_LINES = 3
 _DEATH_SECONDS = 10.0
@@ -104,25 +102,7 @@ def _make_project(root: Path) -> None:
     home = root / locate.NAME
     shutil.copyfile(_HERE / "demo_config.toml", home / "config.toml")
     shutil.copyfile(_HERE / "demo_script.json", home / "demo_script.json")
-    _git(root, "-c", "init.defaultBranch=main", "init", "--quiet")
-    for name, value in _FALLBACK_IDENTITY.items():
-        # `land` signs with the person's own identity; the demo must not ask them for one.
-        if not _git(root, "config", "--get", name, may_fail=True):
-            _git(root, "config", name, value)
-    _git(root, "add", "--all")
-    _git(root, "-c", "commit.gpgSign=false", "commit", "--quiet", "-m", "A small HTTP API")
-
-
-def _git(root: Path, *words: str, may_fail: bool = False) -> str:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = run_helper(["git", "-c", "core.hooksPath=/dev/null", *words], cwd=root, env=env)
-    except FileNotFoundError:
-        raise SmithersError("git is not installed", next="smithers doctor") from None
-    if done.code != 0 and not may_fail:
-        words_of_git = done.err.decode(errors="replace").strip()
-        raise SmithersError(f"git {words[-1]} failed: {words_of_git}", kept=f"{root}")
-    return done.out.decode(errors="replace").strip()
+    project.begin(root, "A small HTTP API")
 
 
 def _python() -> str:

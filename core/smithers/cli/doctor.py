@@ -11,12 +11,13 @@ from typing import Literal
 
 from smithers.cli import forms, printing, where
 from smithers.cli.skill import install
+from smithers.config import BUILTIN
 from smithers.process.run import run
 from smithers.service import locate
 from smithers.service.health.examine import cure, examine
 from smithers.service.health.finding import Finding
 
-AGENTS = ("claude",)
+AGENTS = BUILTIN
 _PYTHON = (3, 11)
 _GIT = (2, 30)
 _SQLITE = "import sqlite3; print(sqlite3.sqlite_version)"

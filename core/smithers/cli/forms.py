@@ -143,8 +143,10 @@ def attempt(view: AttemptView) -> Form:
     }
 
 
-def gate(view: GateView, *, body: bool = False) -> Form:
-    form: Form = {
+def gate(view: GateView) -> Form:
+    """Its body only where that was read: an agent's question is nothing without."""
+    read = bool(view.body)
+    return {
         "run": view.run,
         "id": view.id,
         "step": view.step,
@@ -156,11 +158,11 @@ def gate(view: GateView, *, body: bool = False) -> Form:
         "digest": view.digest,
         "opened_at": iso(view.opened_at),
         "decision": None if view.decision is None else decision(view.decision),
+        "tool": view.tool or None,
+        "subject": view.subject or None,
+        "body": view.body if read else None,
+        "hidden": view.hidden if read else None,
     }
-    if body:
-        form["body"] = view.body
-        form["hidden"] = view.hidden
-    return form
 
 
 def decision(view: DecisionView) -> Form:
@@ -169,6 +171,7 @@ def decision(view: DecisionView) -> Form:
         "actor": view.actor,
         "established": view.established,
         "note": view.note,
+        "remember": view.remember,
         "decided_at": iso(view.decided_at),
     }
 
@@ -193,8 +196,9 @@ def frame(view: FrameView) -> Form:
     }
 
 
-def log_line(step_key: str, number: int, view: LogLine) -> Form:
-    return {
+def log_line(step_key: str, number: int, view: LogLine, *, raw: bool) -> Form:
+    """With what was received only where that was asked for: it can be long."""
+    form: Form = {
         "step": step_key,
         "attempt": number,
         "n": view.n,
@@ -203,6 +207,9 @@ def log_line(step_key: str, number: int, view: LogLine) -> Form:
         "kind": view.kind,
         "text": view.text,
     }
+    if raw:
+        form["raw"] = view.raw
+    return form
 
 
 def diff(run_id: str, view: DiffView, *, patch: bool) -> Form:
@@ -240,6 +247,7 @@ def summary(view: Summary) -> Form:
 def usage(view: Usage) -> Form:
     return {
         "input_tokens": view.input_tokens,
+        "cached_tokens": view.cached_tokens,
         "output_tokens": view.output_tokens,
         "cost_usd": view.cost_usd,
     }

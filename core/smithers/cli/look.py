@@ -6,8 +6,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 
-from smithers.cli import forms, printing, where
+from smithers.cli import forms, printing, question, where
 from smithers.cli.screen import screen_width
+from smithers.model.gate import GateKind
 from smithers.model.run import Intent, RunStatus
 from smithers.model.step import JSON
 from smithers.service import reading
@@ -68,7 +69,7 @@ def _cells(row: RunRow) -> tuple[str, ...]:
 def inspect(args: Namespace) -> int:
     """Everything of one run but its logs and diffs."""
     _, db, run_id = where.open_run(args.run)
-    view = reading.run(db, run_id)
+    view = _with_questions(db, reading.run(db, run_id))
     if args.json:
         outputs: dict[str, JSON] = {
             step.key: reading.output(db, run_id, step.key)
@@ -173,8 +174,8 @@ def _gate_line(gate: GateView) -> str:
     if decision is None:
         return f"gate {gate.id}: open for {printing.age(gate.opened_at)}, decided by {gate.by}"
     note = f": {decision.note}" if decision.note else ""
-    word = "approved" if decision.answer == "approve" else "denied"
-    return f"gate {gate.id}: {word} by {decision.actor} ({decision.established}){note}"
+    who = f"{decision.actor} ({decision.established})"
+    return f"gate {gate.id}: {question.said(decision)} by {who}{note}"
 
 
 def _asked(view: RunView) -> Iterator[str]:
@@ -196,25 +197,28 @@ def _asked(view: RunView) -> Iterator[str]:
 def why(args: Namespace) -> int:
     """The open gates and blockers of a run, each with what clears it."""
     _, db, run_id = where.open_run(args.run)
+    view = _with_questions(db, reading.run(db, run_id))
+    row = view.row
     if args.json:
-        row = reading.run(db, run_id).row
-        waits = reading.why(db, run_id)
         forms.emit(
             {
                 "id": row.id,
                 "status": row.status.value,
                 "status_reason": row.status_reason,
-                "waiting_on": [forms.waiting(each) for each in waits],
+                "waiting_on": [forms.waiting(each) for each in view.waiting_on],
+                "gates": [forms.gate(each) for each in view.gates if each.decision is None],
             }
         )
         return 0
-    view = reading.run(db, run_id)
-    row = view.row
     reason = f": {row.status_reason}" if row.status_reason else ""
     printing.out(f"{printing.run_state(row.status)}  {row.id}{reason}")
     if not print_waiting(view):
         printing.out(f"  {_nothing_waits(row)}")
     return 0
+
+
+def _with_questions(db: reading.Directory, view: RunView) -> RunView:
+    return view._replace(gates=tuple(question.with_questions(db, view.gates)))
 
 
 def print_waiting(view: RunView, *, to_stderr: bool = False) -> bool:
@@ -228,8 +232,14 @@ def print_waiting(view: RunView, *, to_stderr: bool = False) -> bool:
         sign = _WAIT_SIGNS.get(each.kind, "!")
         what = printing.tint(f"{sign} {each.kind} {subject}", sign, stream)
         say(f"  {what}{text}{since}")
+        for gate in view.gates:
+            if gate.id == each.gate:
+                for line in question.lines(gate, stream=stream):
+                    say(line)
         if each.next:
             say(f"    next: {each.next}")
+        if each.kind == GateKind.PERMISSION.value:
+            say("          with --remember step, run or recipe it holds for the same again")
     return bool(view.waiting_on)
 
 

@@ -77,6 +77,7 @@ def build() -> Parser:
         _steering,
         _looks,
         _records,
+        _agents_at_work,
         _decisions,
         _setup,
         _supervision,
@@ -106,6 +107,7 @@ def _runs(add: Add) -> None:
     up.add_argument(
         "--budget-minutes", type=values.positive, metavar="N", help="ask after N minutes"
     )
+    up.add_argument("--budget-tokens", type=values.number, metavar="N", help="ask after N tokens")
     up.add_argument("--budget-usd", type=values.positive, metavar="N", help="ask after N dollars")
 
     wait = add(
@@ -223,6 +225,9 @@ def _records(add: Add) -> None:
     logs.add_argument(
         "--attempt", type=values.number, metavar="N", help="only this attempt of the step"
     )
+    logs.add_argument(
+        "--raw", action="store_true", help="what was received, as it was, and nothing else"
+    )
     _follow(logs, "go on until the run ends")
     events = _on_run(
         add,
@@ -254,6 +259,30 @@ def _records(add: Add) -> None:
     output.add_argument("step", metavar="STEP", help=_STEP)
 
 
+def _agents_at_work(add: Add) -> None:
+    usage = add(
+        "usage",
+        "usage:usage",
+        "add up the tokens and the money that agents have used",
+        example="smithers usage @last --by model",
+    )
+    usage.add_argument("run", nargs="?", metavar="RUN", help=f"{values.RUN}; all without it")
+    usage.add_argument(
+        "--by", choices=["run", "step", "agent", "model", "day"], default="agent", help="by what"
+    )
+    agents = add(
+        "agents",
+        "agents:agents",
+        "list the agents there are and what each one can do, or try one",
+        example="smithers agents test claude",
+    )
+    agents.add_argument("action", nargs="?", choices=["list", "test"], default="list")
+    agents.add_argument("name", nargs="?", metavar="NAME", help="of the agent to try")
+    agents.add_argument(
+        "--keep", action="store_true", help="leave the folder in which it was tried"
+    )
+
+
 def _decisions(add: Add) -> None:
     add("inbox", "decide:inbox", "list what waits for a decision", example="smithers inbox")
     approve = _on_run(
@@ -272,6 +301,12 @@ def _decisions(add: Add) -> None:
     )
     for command in (approve, deny):
         command.add_argument("gate", nargs="?", metavar="GATE", help="its step's key, or its id")
+        command.add_argument(
+            "--remember",
+            choices=["once", "step", "run", "recipe"],
+            default="once",
+            help="of an agent's question: what the answer holds for",
+        )
     approve.add_argument("--note", default="", help="kept with the decision")
     deny.add_argument("--reason", required=True, help="kept with the decision, and told the agent")
     _on_run(

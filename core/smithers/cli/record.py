@@ -9,6 +9,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from smithers.cli import forms, printing, where
 from smithers.cli.screen import screen_width
@@ -16,7 +17,7 @@ from smithers.clock import SYSTEM, iso
 from smithers.errors import SmithersError, UsageError
 from smithers.model.run import RunStatus
 from smithers.model.step import StepStatus
-from smithers.service import reading
+from smithers.service import reading, safe, transcript
 from smithers.service.views import (
     AttemptView,
     Change,
@@ -31,11 +32,14 @@ POLL = 0.1
 LOOK_ANYWAY = 0.5
 """Seconds after which to look though nothing was written: deaths write nothing."""
 _LOG_POLL = 0.15
+_RAW_LIMIT = 1 << 17
+"""Characters of a line as it was received: more than is kept of one."""
 _PAGE = 1000
 _MOST_CHANGES = 6
 _TRIES = 3
 _TRY_SECONDS = 2.0
-_KINDS = {"tool_call": "tool", "tool_result": "result"}
+_TINTS = {"×": "×", "?": "!", "→": "●", "›": ""}
+"""Of labels, by their signs, in whose colour; all others are dim."""
 _QUIET = {StepStatus.PENDING, StepStatus.READY, StepStatus.CANCELLED}
 _ASKED = re.compile(r"run (paused|cancelled|resumed)\b.*")
 _WORDS = {StepStatus.RUNNING: "started", StepStatus.RETRYING: "retries"}
@@ -132,6 +136,7 @@ class _LogPrinter:
         self._step: str | None = args.step
         self._attempt: int | None = args.attempt
         self._json: bool = args.json
+        self._raw: bool = args.raw
         self._document: bool = args.json and not args.follow
         self._printed: dict[tuple[str, int], int] = {}
         self._complete: set[tuple[str, int]] = set()
@@ -162,20 +167,50 @@ class _LogPrinter:
 
     def _new(self, key: str, n: int) -> Iterator[LogLine]:
         after = self._printed.get((key, n), 0)
-        while page := reading.log(self._db, self._run, key, n, after=after, limit=_PAGE):
+        while page := reading.log(
+            self._db, self._run, key, n, after=after, limit=_PAGE, raw=self._raw
+        ):
             yield from page
             after = self._printed[key, n] = page[-1].n
 
     def _print(self, key: str, n: int, line: LogLine) -> None:
         self._lines += 1
         if self._json:
+            form = forms.log_line(key, n, line, raw=self._raw)
             comma = ", " if self._document and self._lines > 1 else ""
             end = "" if self._document else "\n"
-            sys.stdout.write(f"{comma}{json.dumps(forms.log_line(key, n, line))}{end}")
+            sys.stdout.write(f"{comma}{json.dumps(form)}{end}")
+            return
+        if self._raw:
+            self._print_received(line.raw)
             return
         prefix = "" if self._step == key else f"{key}  "
-        kind = _KINDS.get(line.kind, line.kind) or line.stream
-        sys.stdout.write(f"{printing.clock_time(line.at)} {prefix}{kind:<8} {line.text}\n")
+        sys.stdout.write(f"{printing.clock_time(line.at)} {prefix}{log_text(line)}\n")
+
+    def _print_received(self, raw: str | None) -> None:
+        """As it was into a pipe, cleaned on a terminal; once where several lines came of it."""
+        if raw is None:
+            return
+        if sys.stdout.isatty():
+            printing.out(safe.clean(raw, strict=True, limit=_RAW_LIMIT))
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(_bytes(raw) + b"\n")
+
+
+def _bytes(received: str) -> bytes:
+    """As they were; of what is in no bytes, since an escape in JSON named it, that escape."""
+    try:
+        return received.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return received.encode("utf-8", "backslashreplace")
+
+
+def log_text(line: LogLine, stream: TextIO | None = None) -> str:
+    """A line of a log without its time: what it is, and its words."""
+    label = transcript.label(line)
+    tint = _TINTS.get(label.sign, "dim")
+    return f"{printing.tint(label.text.ljust(transcript.WIDTH), tint, stream)} {line.text}"
 
 
 def _attempts(

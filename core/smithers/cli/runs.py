@@ -81,7 +81,11 @@ def _workspace(args: Namespace) -> Literal["worktree", "in-place"] | None:
 
 
 def _budget(args: Namespace) -> dict[str, float]:
-    limits = {"minutes": args.budget_minutes, "usd": args.budget_usd}
+    limits = {
+        "minutes": args.budget_minutes,
+        "tokens": args.budget_tokens,
+        "usd": args.budget_usd,
+    }
     return {name: limit for name, limit in limits.items() if limit is not None}
 
 

@@ -33,8 +33,10 @@ def init(args: Namespace) -> int:
         )
         return 0
     printing.out(f"{'found' if there else 'made'} {where.shown(root / '.smithers')}")
-    for name in doctor.AGENTS:
-        printing.out(f"agent {name}: {agents.get(name, 'not installed')}")
+    for name, path in agents.items():
+        printing.out(f"agent {name}: {path}")
+    if not agents:
+        printing.out("no agent is installed. next: smithers agents")
     if not (args.yes or can_ask()):
         printing.note("the skill for agents was not installed: smithers skill install --yes")
     printing.note("next: smithers recipes")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from smithers.cli import forms, printing, where
+from smithers.cli import forms, printing, record, where
 from smithers.model.step import AttemptStatus, StepKind, StepStatus, generic
 from smithers.service import reading
-from smithers.service.views import AttemptView, RunView, StepView
+from smithers.service.views import AttemptView, LogLine, RunView, StepView
 
 _PAGE = 200
 _END = "\n"
@@ -22,10 +23,19 @@ _SIGNS = {
 class Teller:
     """Says each attempt once as it begins, what its agent says, and how it ended."""
 
-    def __init__(self, db: reading.Directory, run: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        db: reading.Directory,
+        run: str,
+        say: Callable[[str], None],
+        *,
+        all_of_it: bool = False,
+    ) -> None:
+        """`all_of_it`: what its agents do as well, and what commands print."""
         self._db = db
         self._run = run
         self._say = say
+        self._all_of_it = all_of_it
         self._read: dict[tuple[str, int], int] = {}
         self._ended: set[tuple[str, int]] = set()
 
@@ -59,9 +69,15 @@ class Teller:
         ):
             self._read[place] = page[-1].n
             for line in page:
-                if step.kind is StepKind.TASK and line.kind == "text":
+                if self._all_of_it:
+                    self._tell_all(line)
+                elif step.kind is StepKind.TASK and line.kind == "text":
                     for each in printing.wrapped(line.text, indent=4):
                         self._say(each)
+
+    def _tell_all(self, line: LogLine) -> None:
+        if line.kind != "prompt":  # known, and told again with each repair
+            self._say(f"    {record.log_text(line, sys.stderr)}".rstrip())
 
 
 def _ending(step: StepView, attempt: AttemptView, verdict: str) -> str:

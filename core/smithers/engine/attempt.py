@@ -8,34 +8,44 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Coroutine
+import shutil
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from smithers.agents import environment
-from smithers.author.steps import Approval, Call, Check, CheckResult, Leaf, Loop, Task
+from smithers.agents.permissions import Question
+from smithers.author.steps import Approval, Call, Check, Leaf, Loop, Task
 from smithers.clock import Clock
 from smithers.config import Config
+from smithers.engine import asking, checking
+from smithers.engine.border import Executor
+from smithers.engine.boxing import Boxes
+from smithers.engine.casting import names_for, relieved, rules
+from smithers.engine.checking import CheckFailed
 from smithers.engine.limits import OutOfTime, Pulse, limits_of, within
 from smithers.engine.log import AttemptLog
 from smithers.engine.mail import Mailbox
+from smithers.engine.meter import Meter
 from smithers.engine.threads import in_thread
-from smithers.engine.turns import Conversation, TurnFailed
+from smithers.engine.turns import AgentAsks, Conversation, TurnFailed
 from smithers.engine.unfinished import NO_VERDICT, Interrupted
+from smithers.engine.work import Work, look, start_over
 from smithers.engine.workspace import Workspace
-from smithers.errors import SmithersError
+from smithers.errors import SmithersError, StoreError
 from smithers.model.run import Run
 from smithers.model.step import JSON, Attempt, AttemptStatus, Output, PlanStep, Usage
-from smithers.process import child, sweep
+from smithers.process import sweep
+from smithers.process.identity import me
 from smithers.process.marks import Mark
 from smithers.schedule.retry import rate_limited_until, retry_at
+from smithers.store import permissions, usage
 from smithers.store.database import Store
 from smithers.store.drive import SnapshotRow
-
-TAIL_CHARACTERS = 8000
 
 
 @dataclass(slots=True)
@@ -46,28 +56,42 @@ class Ended:
     output: Output | None = None
     snapshots: list[SnapshotRow] = field(default_factory=list)
     tree: str = ""
-
-
-class CheckFailed(Exception):
-    def __init__(self, result: CheckResult) -> None:
-        super().__init__(f"exit {result.exit_code}")
-        self.result = result
+    question: Question | None = None
+    """What a person is to be asked, of an attempt that ended for it."""
 
 
 class Attempts:
     """What all attempts of one run share."""
 
     def __init__(
-        self, run: Run, config: Config, workspace: Workspace, store: Store, clock: Clock
+        self,
+        run: Run,
+        config: Config,
+        workspace: Workspace,
+        store: Store,
+        clock: Clock,
+        *,
+        boxes: Boxes,
+        executor: Executor,
+        on_usage: Callable[[str, Usage], None],
     ) -> None:
         self.run = run
         self.config = config
         self.workspace = workspace
         self.clock = clock
+        self._boxes = boxes
+        self._executor = executor
+        self._on_usage = on_usage
         self._store = store
         state = store.path.parent
         self._logs = state / "logs" / run.id
         self._scratch = state / "scratch" / run.id
+
+    def agents_for(self, leaf: Task[Any], attempt: Attempt) -> tuple[str, ...]:
+        """Names of who can do it, in order. Raises UsageError when nobody can."""
+        answers = permissions.answers(self._store, self.run.id)
+        policy = asking.policy_for(rules(self.config), answers, attempt)
+        return names_for(leaf.agent, self.run.agents, self.config, Path(self.run.root), policy)
 
     async def perform(
         self,
@@ -80,13 +104,15 @@ class Attempts:
     ) -> Ended:
         """Do the work of a step once. Cancelling it ends its processes and gives `stopped`."""
         if isinstance(leaf, Call):
-            return await self._guard(step, attempt, before, _Work(self._call(leaf, step)))
-        work = _Work()
+            return await self._guard(step, attempt, before, Work(self._call(leaf, step)))
+        work = Work()
         try:
             log = AttemptLog(self._logs / f"{attempt.id}.jsonl", self.clock)
         except OSError as problem:
             work.doing = _fail(f"its log cannot be written: {problem}")
             return await self._guard(step, attempt, before, work)
+        if self._boxes.why_not:
+            log.write("engine", "notice", f"without a sandbox: {self._boxes.why_not}")
         try:
             match leaf:
                 case Task():
@@ -97,6 +123,9 @@ class Attempts:
                 case Approval() | Loop():
                     raise AssertionError(f"{step.key} is not work")
             ended = await self._guard(step, attempt, before, work)
+            if ended.attempt.status is AttemptStatus.RATE_LIMITED:
+                now = self.clock.now()
+                ended.attempt = relieved(work.agents, before, ended.attempt, now)
             await _uncancelled(self._clean_up(ended, log))
             if ended.attempt.error:
                 log.write("engine", "error", ended.attempt.error)
@@ -105,7 +134,7 @@ class Attempts:
             log.close()
 
     async def _guard(
-        self, step: PlanStep, attempt: Attempt, before: list[Attempt], work: _Work
+        self, step: PlanStep, attempt: Attempt, before: list[Attempt], work: Work
     ) -> Ended:
         """Await the work and turn however it ends into one verdict."""
         status, error, value, code, wake = AttemptStatus.FAILED, "", None, None, None
@@ -119,8 +148,12 @@ class Attempts:
         except OutOfTime as limit:
             status, error = AttemptStatus.TIMED_OUT, str(limit)
             wake = self._again(step, before)
+        except AgentAsks as asks:
+            asked = self._close(attempt, AttemptStatus.ASKED, work)
+            asked = replace(asked, charged=False, error=f"asks: {asks}")
+            return Ended(asked, None, work.snapshots, work.tree, asks.question)
         except CheckFailed as red:
-            error, code = _red(red.result), red.result.exit_code
+            error, code = checking.last_words(red.result), red.result.exit_code
             value = red.result.model_dump(mode="json")
             wake = self._again(step, before)
         except TurnFailed as failure:
@@ -147,7 +180,7 @@ class Attempts:
         )
         return Ended(done, None, work.snapshots, work.tree)
 
-    def _close(self, attempt: Attempt, status: AttemptStatus, work: _Work) -> Attempt:
+    def _close(self, attempt: Attempt, status: AttemptStatus, work: Work) -> Attempt:
         return replace(
             attempt,
             status=status,
@@ -171,6 +204,8 @@ class Attempts:
     async def _clean_up(self, ended: Ended, log: AttemptLog) -> None:
         """No process outlives its attempt; then the files are read once more."""
         left = await asyncio.to_thread(sweep.sweep, {ended.attempt.token})
+        scratch = self._scratch / ended.attempt.id
+        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
         sweep.reap_adopted(())
         if left:
             log.write("engine", "notice", f"processes that will not die: {left}")
@@ -213,36 +248,22 @@ class Attempts:
         return kept
 
     async def _check(
-        self, step: PlanStep, leaf: Check, attempt: Attempt, log: AttemptLog, work: _Work
+        self, step: PlanStep, leaf: Check, attempt: Attempt, log: AttemptLog, work: Work
     ) -> JSON:
         log.write("engine", "command", leaf.command)
-        mark = Mark(self.run.id, step.key, attempt.n, attempt.token)
         self.workspace.allowed()
-        process = await child.start(
-            ["/bin/sh", "-c", leaf.command],
-            cwd=self.workspace.path,
-            env=environment.build(mark, {}),
-            mark=mark,
-        )
         timeout, stall = limits_of(step, self.config.limits)
-        tail = _Tail()
-
-        async def follow() -> int:
-            async for stream, text in process.lines():
-                log.write(stream, "text", text)
-                tail.add(text)
-            return await process.wait()
-
-        pulse = Pulse(self.clock)
-        try:
-            code = await within(
-                follow(), clock=self.clock, pulse=pulse, timeout=timeout, stall=stall
-            )
-        finally:
-            await process.stop()
-        work.exit_code = code
-        result = CheckResult(passed=code in leaf.ok, exit_code=code, tail=tail.text())
-        log.write("engine", "exit", f"exit {code}")
+        result = await checking.run(
+            leaf,
+            Mark(self.run.id, step.key, attempt.n, attempt.token),
+            self.workspace.path,
+            log=log,
+            clock=self.clock,
+            timeout=timeout,
+            stall=stall,
+            box=self._boxes.for_command(self._scratch / attempt.id),
+        )
+        work.exit_code = result.exit_code
         if not result.passed:
             raise CheckFailed(result)
         return result.model_dump(mode="json")
@@ -255,57 +276,56 @@ class Attempts:
         interrupted: Interrupted | None,
         undone: frozenset[int],
         log: AttemptLog,
-        work: _Work,
+        work: Work,
     ) -> JSON:
+        work.agents = self.agents_for(leaf, attempt)
+        answers = permissions.answers(self._store, self.run.id)
+        meter = Meter(partial(usage.keep, self._store, self.run.id, attempt, me()))
+
+        def on_usage(used: Usage) -> None:
+            self._on_usage(step.key, used)
+            meter.tell(used)
+
         talk = Conversation(
             run=self.run,
             config=self.config,
             workspace=self.workspace,
             scratch=self._scratch / attempt.id,
+            box=self._boxes.for_agent(self._scratch / attempt.id),
             step=step,
             leaf=leaf,
             attempt=attempt,
             undone=undone,
             mail=Mailbox(self._store, self.run.id, attempt, self.clock),
+            policy=asking.policy_for(rules(self.config), answers, attempt),
+            answered=asking.account(answers, attempt),
+            on_session=partial(self._name_session, attempt),
+            on_usage=on_usage,
             log=log,
-            clock=self.clock,
+            executor=self._executor,
         )
-        work.agent, work.model = talk.agent_name, talk.agent.label
+        work.agent, work.model = attempt.agent, talk.agent.label
         note = ""
         if interrupted is not None and talk.can_resume(interrupted.attempt):
             talk.take_up(interrupted.attempt)
         elif interrupted is not None:
-            note = await self._start_over(interrupted, work)
-        reading = await asyncio.to_thread(self.workspace.read, step.key, attempt.n, "before")
-        if reading is not None:
-            work.snapshots.append(reading.row)
+            note = await start_over(self.workspace, interrupted, work)
+        talk.files = await look(self.workspace, attempt, work)
         try:
             value = await talk.answer(note)
             if talk.lost and interrupted is not None:
-                note = await self._start_over(interrupted, work)
+                note = await start_over(self.workspace, interrupted, work, attempt)
+                talk.files = await look(self.workspace, attempt, work)
                 value = await talk.answer(note)
         finally:
             work.usage, work.session = talk.usage, talk.session
+            meter.close(talk.usage)
         return value
 
-    async def _start_over(self, old: Interrupted, work: _Work) -> str:
-        """Keep what an interrupted attempt left, set the files back if safe, say what was done."""
-        note = "An earlier attempt at this task was interrupted before it ended."
-        if not self.workspace.tracked:
-            return f"{note} Its changes, if any, are still in the files: look before you edit."
-        found = await asyncio.to_thread(
-            self.workspace.read, old.attempt.key, old.attempt.n, "found"
-        )
-        if found is not None:
-            work.snapshots.append(found.row)
-        safe = self.workspace.own and old.alone and old.before
-        if not safe or found is None or found.row.incomplete:
-            return f"{note} Its changes, if any, are still in the files: look before you edit."
-        await asyncio.to_thread(self.workspace.set_back, old.before)
-        return (
-            f"{note} The files are as they were before it; "
-            f"what it had written is in commit {found.row.commit} (`git show {found.row.commit}`)."
-        )
+    def _name_session(self, attempt: Attempt, session: str) -> None:
+        # One that cannot be kept cannot be gone on with after a crash: no harm to this attempt.
+        with suppress(StoreError):
+            permissions.name_session(self._store, self.run.id, attempt, me(), session)
 
 
 async def _fail(what: str) -> JSON:
@@ -319,43 +339,3 @@ async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:
         with suppress(asyncio.CancelledError):
             await asyncio.shield(task)
     task.result()
-
-
-class _Work:
-    """What an attempt has to show for itself, also when it ends badly."""
-
-    def __init__(self, doing: Any = None) -> None:
-        self.doing = doing
-        self.snapshots: list[SnapshotRow] = []
-        self.tree = ""
-        self.usage = Usage()
-        self.session = ""
-        self.agent = ""
-        self.model = ""
-        self.exit_code: int | None = None
-
-    async def run(self) -> JSON:
-        return await self.doing  # type: ignore[no-any-return]
-
-
-class _Tail:
-    """The last lines of a stream, within a bound."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._size = 0
-
-    def add(self, text: str) -> None:
-        self._lines.append(text[-TAIL_CHARACTERS:])
-        self._size += len(self._lines[-1]) + 1
-        while self._size > TAIL_CHARACTERS and len(self._lines) > 1:
-            self._size -= len(self._lines.pop(0)) + 1
-
-    def text(self) -> str:
-        joined = "\n".join(self._lines)[-TAIL_CHARACTERS:]
-        return joined.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _red(result: CheckResult) -> str:
-    last = next((line for line in reversed(result.tail.splitlines()) if line.strip()), "")
-    return f"exit {result.exit_code}" + (f": {last.strip()[:200]}" if last else "")

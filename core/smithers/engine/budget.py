@@ -26,6 +26,8 @@ class Budget:
     """Of all attempts that ended, added up."""
     begun: dict[str, float] = field(default_factory=dict)
     """When the attempts in flight began, by key: seconds of time awake."""
+    using: dict[str, Usage] = field(default_factory=dict)
+    """What the attempts in flight have used so far, as far as their agents tell."""
 
     def load(self, store: Store | Reader, run_id: str, limits: Mapping[str, float]) -> None:
         self.limits = limits
@@ -35,9 +37,14 @@ class Budget:
         """An attempt of this step begins. `now` and below: seconds of time awake."""
         self.begun[key] = now
 
+    def use(self, key: str, usage: Usage) -> None:
+        """The attempt in flight at a step has used so much by now."""
+        self.using[key] = usage
+
     def add(self, attempt: Attempt, now: float) -> None:
         """An attempt has ended. How long one of another engine took its record says."""
         self.spent = self.spent + attempt.usage
+        self.using.pop(attempt.key, None)
         begun = self.begun.pop(attempt.key, None)
         if begun is not None:
             self.worked_ms += (now - begun) * 1000
@@ -50,11 +57,12 @@ class Budget:
             gate.decision is not None and gate.decision.answer is Answer.APPROVE for gate in gates
         )
         minutes = self.worked_ms / 60_000 + sum(now - start for start in self.begun.values()) / 60
-        tokens = (self.spent.input_tokens or 0) + (self.spent.output_tokens or 0)
+        spent = sum(self.using.values(), self.spent)
+        tokens = (spent.input_tokens or 0) + (spent.output_tokens or 0)
         for name, used in (
             ("minutes", minutes),
             ("tokens", float(tokens)),
-            ("usd", self.spent.cost_usd or 0.0),
+            ("usd", spent.cost_usd or 0.0),
         ):
             limit = self.limits.get(name)
             if limit is not None and used >= limit * share:
@@ -62,8 +70,8 @@ class Budget:
         return ""
 
     def next_look(self) -> float | None:
-        """Seconds after which running attempts could have used the time up: a second at a time."""
-        return 1.0 if self.begun and "minutes" in self.limits else None
+        """Seconds after which running attempts could have used it up: a second at a time."""
+        return 1.0 if self.begun and self.limits else None
 
 
 def gates_of(known: dict[str, list[Gate]]) -> list[Gate]:

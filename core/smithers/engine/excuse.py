@@ -1,6 +1,6 @@
-"""Attempts whose end proves nothing: the disk was full, or the files were gone.
+"""Attempts whose end proves nothing: they were stopped, or ask; the disk was full; the files gone.
 
-They count as interrupted: charged nothing, and taken up again once that is cured.
+They are charged nothing, and taken up again where they were.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from smithers.engine.attempt import Ended
 from smithers.engine.room import WHY, Room
-from smithers.engine.unfinished import Interrupted, taken_up
+from smithers.engine.unfinished import NO_VERDICT, Interrupted, taken_up
 from smithers.engine.workspace import Workspace
 from smithers.errors import SmithersError
 from smithers.model.step import Attempt, AttemptStatus
@@ -24,8 +24,10 @@ def excuse(
     one: Ended, tries: Sequence[Attempt], room: Room, workspace: Workspace
 ) -> Interrupted | None:
     """Take this end back if it proves nothing, and say what the next attempt has to know."""
+    if one.attempt.status in NO_VERDICT:
+        return _taken_up(one, tries, workspace)
     lost = workspace.missing()
-    if lost is not None and one.attempt.status is not AttemptStatus.STOPPED:
+    if lost is not None:
         why = lost.what
     elif one.attempt.status in _FAILED and _met(tries) < MOST and room.full():
         why = f"{WHY}: {one.attempt.error}"

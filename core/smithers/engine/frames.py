@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from smithers.engine.attempt import Ended
+from smithers.engine.unfinished import NO_VERDICT
 from smithers.model.run import RunStatus
-from smithers.model.step import AttemptStatus, StepState, StepStatus
+from smithers.model.step import StepState, StepStatus
 from smithers.schedule.decision import Decision
 from smithers.store.edits import edited
 
@@ -13,7 +14,7 @@ def standing(one: Ended) -> StepState:
     """The state of a step by its last attempt alone."""
     if one.output is not None:
         return StepState(StepStatus.SUCCEEDED)
-    if one.attempt.status in {AttemptStatus.STOPPED, AttemptStatus.INTERRUPTED}:
+    if one.attempt.status in NO_VERDICT:
         return StepState(StepStatus.READY)
     if one.attempt.retry_at is not None:
         return StepState(StepStatus.RETRYING, one.attempt.error, wake_at=one.attempt.retry_at)

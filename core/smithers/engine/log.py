@@ -49,21 +49,29 @@ class AttemptLog:
         """Lines that were written in all."""
         self._lost = 0
         """Records since the last one that could be written."""
+        self._received = ""
+        """What the last record with `raw` was read out of."""
         self._head = b""
         """What the first write to this part begins with."""
 
     def write(self, stream: str, kind: str, text: str, raw: str = "") -> None:
-        """A record for each line of `text`. `stream` is `out`, `err`, `agent` or `engine`."""
-        first, *rest = text.split("\n")
-        self._record(stream, kind, first, raw if raw != text else "")
-        for line in rest:
-            self._record(stream, kind, line, "")
+        """A record for each line of `text`. `stream` is `out`, `err`, `agent` or `engine`.
+
+        The first has `raw`, what `text` was read out of. Those that follow have null there, and so
+        have all that were read out of the very same string as the one before.
+        """
+        more = ""
+        if raw and raw != text:
+            again, self._received = raw is self._received, raw
+            more = ',"raw":null' if again else f',"raw":{json.dumps(raw)}'
+        for line in text.split("\n"):
+            self._record(stream, kind, line, more)
+            more = more and ',"raw":null'
 
     def close(self) -> None:
         self._file.close()
 
-    def _record(self, stream: str, kind: str, text: str, raw: str) -> None:
-        more = f',"raw":{json.dumps(raw)}' if raw else ""
+    def _record(self, stream: str, kind: str, text: str, more: str) -> None:
         line = self._line(stream, kind, text, more)
         try:
             if self._size and self._size + len(line) > self._part_bytes:

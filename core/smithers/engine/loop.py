@@ -13,10 +13,12 @@ from pathlib import Path
 
 from smithers.author.steps import Call, Leaf, Task
 from smithers.clock import Clock
-from smithers.config import load
-from smithers.engine import budget, loading
+from smithers.config import Files, load
+from smithers.engine import asking, budget, loading
 from smithers.engine.alarm import Alarm
 from smithers.engine.attempt import Attempts, Ended
+from smithers.engine.border import Executor
+from smithers.engine.boxing import Boxes
 from smithers.engine.casting import name_for
 from smithers.engine.excuse import excuse
 from smithers.engine.gates import ask_again, open_gate
@@ -49,6 +51,7 @@ class Loop:
         inheritance: Inheritance,
         *,
         clock: Clock,
+        executor: Executor,
         on_news: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
@@ -58,8 +61,10 @@ class Loop:
         self._interrupted = inheritance.interrupted
         self._ended = inheritance.ended
         self._clock = clock
+        self._executor = executor
         self._tenure = Tenure(drive, clock)
         self._workspace.allowed = self._tenure.check
+        self._files = Files(Path(self._workspace.run.root))
         self._pen = Pen(store, drive, self._workspace, clock)
         self._room = Room(store.path.parent, self._workspace.path, clock)
         self._alarm = Alarm(clock)
@@ -189,7 +194,8 @@ class Loop:
 
     def _refresh(self) -> None:
         """Know what came from outside. Raises UsageError; VcsError when the files are gone."""
-        if self._rev != runs.rev(self._store, self._drive.lease.run):
+        changed = not self._leaving and self._files.changed()
+        if changed or self._rev != runs.rev(self._store, self._drive.lease.run):
             self._load()
         if any(one.attempt.key in self._interrupted for one in self._ended):
             self._workspace.check()
@@ -197,7 +203,7 @@ class Loop:
     def _load(self) -> None:
         """Read all there is to know, and make the plan afresh.
 
-        Raises UsageError for a broken workflow.
+        Raises UsageError for a broken workflow, or a sandbox that cannot be had.
         """
         facts = runs.facts(self._store, self._drive.lease.run)
         root = Path(facts.run.root)
@@ -206,9 +212,6 @@ class Loop:
         self._config = load(root)
         self._cap = self._config.limits.concurrency
         self._workspace.run = facts.run
-        self._attempts = Attempts(
-            facts.run, self._config, self._workspace, self._store, self._clock
-        )
         self._budget.load(self._store, facts.run.id, facts.run.budget)
         asked = ask_again(facts, self._workspace, self._clock)
         if asked:
@@ -217,6 +220,17 @@ class Loop:
             self._workspace.recorded(found)
         workflow = loading.load(loading.locate(root, facts.run.source))
         given = loading.given(workflow, facts.run.input)
+        state = self._store.path.parent
+        self._attempts = Attempts(
+            facts.run,
+            self._config,
+            self._workspace,
+            self._store,
+            self._clock,
+            boxes=Boxes(facts.run, self._config.sandbox, workflow.sandbox, state),
+            executor=self._executor,
+            on_usage=self._budget.use,
+        )
         self._facts = facts
         self._scheduler = Scheduler(workflow, given, facts, tree=self._tree)
 
@@ -229,6 +243,10 @@ class Loop:
             self._scheduler.record_output(one.output)
         self._scheduler.record_attempt(one.attempt)
         self._flying.pop(key, None)
+        if one.question is not None and key in self._facts.plan:
+            earlier = self._facts.gates.get(key, [])
+            gate = asking.gate_for(one.question, one.attempt, earlier, self._facts.run, self._clock)
+            self._scheduler.put(gate)
 
     # -- what the scheduler needs done --
 
@@ -246,9 +264,10 @@ class Loop:
         if not isinstance(leaf, Task):
             return attempt
         try:
-            agent = name_for(leaf.agent, self._facts.run.agents, self._config)
+            names = self._attempts.agents_for(leaf, attempt)
         except UsageError:
             return attempt
+        agent = name_for(names, before, attempt.started_at)
         session = session_of(self._facts.run.id, attempt)
         interrupted = self._interrupted.get(step.key)
         if interrupted is not None and interrupted.attempt.agent == agent:

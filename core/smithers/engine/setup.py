@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from smithers.agents import environment
 from smithers.clock import Clock
 from smithers.config import load
+from smithers.engine import loading
+from smithers.engine.boxing import Boxes
 from smithers.engine.log import AttemptLog
 from smithers.engine.takeover import Inheritance
 from smithers.engine.workspace import Workspace
 from smithers.errors import SmithersError
 from smithers.process import child
 from smithers.process.marks import Mark, token_of_folder
+from smithers.process.sandbox import Box
 
 
 async def set_up(inheritance: Inheritance, state: Path, clock: Clock) -> None:
@@ -30,14 +34,22 @@ async def set_up(inheritance: Inheritance, state: Path, clock: Clock) -> None:
         done.unlink(missing_ok=True)
     if not workspace.own or done.exists():
         return
-    command = load(Path(run.root)).workspace.setup
-    if command:
-        await _run(command, workspace, log, clock)
+    config = load(Path(run.root))
+    if config.workspace.setup:
+        scratch = state / "scratch" / run.id / "setup"
+        asked = loading.load(loading.locate(Path(run.root), run.source)).sandbox
+        box = Boxes(run, config.sandbox, asked, state).for_setup(scratch)
+        try:
+            await _run(config.workspace.setup, workspace, log, clock, box)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     done.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     done.touch()
 
 
-async def _run(command: str, workspace: Workspace, path: Path, clock: Clock) -> None:
+async def _run(
+    command: str, workspace: Workspace, path: Path, clock: Clock, box: Box | None
+) -> None:
     run = workspace.run
     mark = Mark(run.id, "setup", 1, token_of_folder(run.workspace))
     log = AttemptLog(path, clock)
@@ -46,6 +58,7 @@ async def _run(command: str, workspace: Workspace, path: Path, clock: Clock) -> 
         cwd=workspace.path,
         env=environment.build(mark, {}),
         mark=mark,
+        box=box,
     )
     last = ""
     try:

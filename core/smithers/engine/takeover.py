@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from smithers.clock import Clock
 from smithers.engine.attempt import Ended
 from smithers.engine.log import last_written
-from smithers.engine.unfinished import Interrupted, taken_up
+from smithers.engine.unfinished import NO_VERDICT, Interrupted, taken_up
 from smithers.engine.workspace import Workspace, prepare
 from smithers.errors import SmithersError
 from smithers.model.run import Run
@@ -73,7 +73,7 @@ def take_over(store: Store, run_id: str, clock: Clock) -> Inheritance:
         left_behind.ended.append(Ended(done, snapshots=rows, tree=left_behind.tree))
         tries[attempt.key][-1] = done
     for key, each in tries.items():
-        if each[-1].status is AttemptStatus.INTERRUPTED:
+        if each[-1].status in NO_VERDICT:
             left_behind.interrupted[key] = taken_up(each, workspace)
     return left_behind
 

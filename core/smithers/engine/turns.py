@@ -5,31 +5,50 @@ The task, then what came meanwhile, and at most two turns that repair its answer
 
 from __future__ import annotations
 
+import asyncio
 import json
-import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from smithers.agents.base import AgentEvent, Answered, Failed, FailureKind, Turn, Verdict
+from smithers.agents.base import (
+    AgentEvent,
+    Answered,
+    Asked,
+    Failed,
+    FailureKind,
+    Turn,
+    Verdict,
+)
+from smithers.agents.permissions import Policy, Question
+from smithers.agents.registry import make, resolve
 from smithers.author.prompt import Prompt
 from smithers.author.steps import Task
-from smithers.clock import Clock
 from smithers.config import Config
-from smithers.engine.casting import cast, name_for
-from smithers.engine.limits import Pulse, limits_of, within
+from smithers.engine.border import Executor, Request
+from smithers.engine.limits import OutOfTime, limits_of
 from smithers.engine.log import AttemptLog
 from smithers.engine.mail import Mailbox, in_between, with_task
 from smithers.engine.workspace import Workspace
 from smithers.model.run import Run
 from smithers.model.step import JSON, Attempt, PlanStep, Usage
 from smithers.process.marks import Mark
+from smithers.process.sandbox import Box
 from smithers.store.messages import Message
 
 REPAIR_TURNS = 2
 _SPACE = uuid.UUID("6f0c9f4e-6b0e-5f43-9d5c-2f0b8f6a7d11")
+
+
+class AgentAsks(Exception):
+    """The agent wants to do what no rule decides about: a person is to be asked."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question.title)
+        self.question = question
 
 
 class TurnFailed(Exception):
@@ -59,17 +78,24 @@ class Conversation:
         config: Config,
         workspace: Workspace,
         scratch: Path,
+        box: Box | None,
         step: PlanStep,
         leaf: Task[Any],
         attempt: Attempt,
         undone: frozenset[int],
         mail: Mailbox,
+        policy: Policy,
+        answered: str,
+        on_session: Callable[[str], None],
+        on_usage: Callable[[Usage], None],
         log: AttemptLog,
-        clock: Clock,
+        executor: Executor,
     ) -> None:
-        self.agent_name = name_for(leaf.agent, run.agents, config)
-        self.agent = cast(leaf.agent, run.agents, config, Path(run.root))
-        self.usage = Usage()
+        self.spec = resolve(attempt.agent, config.agents)
+        self.agent = make(attempt.agent, self.spec, root=Path(run.root))
+        self.files = ""
+        """Commit of the files as the next turn will find them; empty: of untracked ones."""
+        self._ended = Usage()
         self.session = attempt.session or session_of(run.id, attempt)
         self.lost = False
         """The conversation to go on in was gone; `answer` may be asked once more, afresh."""
@@ -77,19 +103,33 @@ class Conversation:
         self._run = run
         self._workspace = workspace
         self._scratch = scratch
+        self._box = box
         self._step = step
         self._leaf = leaf
         self._attempt = attempt
         self._undone = undone
         self._mail = mail
+        self._policy = policy
+        self._answered = answered
+        """What is said of the answer to what it asked at last."""
+        self._on_session = on_session
+        self._on_usage = on_usage
+        self._so_far = Usage()
+        """Of the turn that is under way."""
         self._log = log
-        self._clock = clock
-        self._pulse = Pulse(clock)
+        self._executor = executor
         self._timeout, self._stall = limits_of(step, config.limits)
+
+    @property
+    def usage(self) -> Usage:
+        """Of all turns, the one that is under way included as far as it tells."""
+        return self._ended + self._so_far
 
     def can_resume(self, earlier: Attempt) -> bool:
         """The same agent remembers what it was doing when its engine died."""
-        return bool(self.agent.remembers and earlier.session and earlier.agent == self.agent_name)
+        return bool(
+            self.agent.remembers and earlier.session and earlier.agent == self._attempt.agent
+        )
 
     def take_up(self, earlier: Attempt) -> None:
         self.session = earlier.session
@@ -98,31 +138,30 @@ class Conversation:
     async def answer(self, note: str) -> JSON:
         """The validated answer.
 
-        Raises TurnFailed, or OutOfTime. Sets `lost` and returns None, once.
+        Raises TurnFailed, AgentAsks, or OutOfTime. Sets `lost` and returns None, once.
         """
         task = self._text()
         repairs = 0
         prompt = self._opening(task, note, self._noted(await self._mail.opening()))
         self._scratch.mkdir(parents=True, exist_ok=True)
-        try:
+        verdict = await self._play(prompt)
+        if self._resume and _unknown(verdict):
+            self._forget()
+            return None
+        while True:
+            if isinstance(verdict, Failed):
+                raise TurnFailed(verdict)
+            self.session = verdict.session or self.session
+            if isinstance(verdict, Asked):
+                raise AgentAsks(verdict.question)
+            value, problem = self._validated(verdict)
+            repairs += self._to_repair(problem, repairs)
+            told = await self._told(problem)
+            if not problem and not told:
+                return value
+            prompt = self._next(task, verdict, problem, told)
+            self._resume = self.agent.remembers
             verdict = await self._play(prompt)
-            if self._resume and _unknown(verdict):
-                self._forget()
-                return None
-            while True:
-                if isinstance(verdict, Failed):
-                    raise TurnFailed(verdict)
-                self.session = verdict.session or self.session
-                value, problem = self._validated(verdict)
-                repairs += self._to_repair(problem, repairs)
-                told = await self._told(problem)
-                if not problem and not told:
-                    return value
-                prompt = self._next(task, verdict, problem, told)
-                self._resume = self.agent.remembers
-                verdict = await self._play(prompt)
-        finally:
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _to_repair(self, problem: str, repairs: int) -> bool:
         """Whether the answer needs repair. Raises TurnFailed when it has had its chances."""
@@ -162,21 +201,38 @@ class Conversation:
             session=self.session,
             resume=self._resume,
             schema=model.model_json_schema() if model else None,
+            policy=self._policy,
             undone=self._undone,
+            box=self._box,
         )
-        self._pulse.beat()
-        verdict = await within(
-            self.agent.play(turn, self._heard),
-            clock=self._clock,
-            pulse=self._pulse,
+        request = Request(
+            agent=self._attempt.agent,
+            spec=self.spec,
+            root=Path(self._run.root),
+            turn=turn,
+            files=self.files,
             timeout=self._timeout,
             stall=self._stall,
         )
-        self.usage = self.usage + verdict.usage
-        return verdict
+        outcome = await self._executor.play(request, self._heard)
+        if outcome.files:
+            await asyncio.to_thread(self._workspace.set_back, outcome.files)
+            self.files = outcome.files
+        if outcome.verdict is None:
+            raise OutOfTime(outcome.limit)
+        told = outcome.verdict.usage
+        # One that failed may have no sum at its end: what it told on its way was used all the same.
+        self._ended += self._so_far if told == Usage() else told
+        self._so_far = Usage()
+        return outcome.verdict
 
     def _heard(self, event: AgentEvent) -> None:
-        self._pulse.beat()
+        if event.used is not None:
+            self._so_far = event.used
+            self._on_usage(self.usage)
+        if event.session and event.session != self.session:
+            self.session = event.session
+            self._on_session(event.session)
         self._log.write("agent", event.kind.value, event.text, event.raw)
 
     def _text(self) -> str:
@@ -185,13 +241,15 @@ class Conversation:
 
     def _opening(self, task: str, note: str, told: list[Message]) -> str:
         task = with_task(task, told)
+        if self._resume and self._answered:
+            return f"{self._answered}\n\nThe task, once more:\n\n{task}"
         if self._resume:
             return (
                 "You were interrupted in the middle of this task: the program that ran you ended. "
                 "Processes that you had started are gone; the files are as you left them. "
                 "Look at what is there, then finish the task.\n\n" + task
             )
-        return f"{note}\n\n{task}" if note else task
+        return "\n\n".join(part for part in (note, self._answered, task) if part)
 
     def _next(self, task: str, verdict: Answered, problem: str, told: list[Message]) -> str:
         asks = [in_between(told)] if told else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from smithers.engine.workspace import Workspace
 from smithers.model.step import Attempt, AttemptStatus
 
-NO_VERDICT = frozenset({AttemptStatus.INTERRUPTED, AttemptStatus.STOPPED})
+NO_VERDICT = frozenset({AttemptStatus.INTERRUPTED, AttemptStatus.STOPPED, AttemptStatus.ASKED})
 """Ends that leave it all to be done: nothing is charged."""
 
 

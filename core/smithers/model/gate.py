@@ -15,11 +15,23 @@ class GateKind(StrEnum):
     BUDGET = "budget"
     CRASHES = "crashes"
     """Engines died at the same place again and again."""
+    PERMISSION = "permission"
+    """An agent wants to use a tool, and no rule decides about it."""
 
 
 class Answer(StrEnum):
     APPROVE = "approve"
     DENY = "deny"
+
+
+class Remember(StrEnum):
+    """What the answer to a question of an agent holds for."""
+
+    ONCE = "once"
+    STEP = "step"
+    RUN = "run"
+    RECIPE = "recipe"
+    """All runs of the recipe in this run directory, also later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,20 @@ class Decision:
     note: str
     digest: str
     decided_at: int
+    remember: Remember = Remember.ONCE
+    """Of a gate about a permission."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The use of a tool that a gate about a permission is about."""
+
+    tool: str
+    subject: str
+    digest: str
+    """Of the exact question; `Gate.digest` is of what is shown of it."""
+    attempt: int
+    """That asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +74,11 @@ class Gate:
     """`anyone`, `person` or `signed`."""
     why: str
     show: str
-    """`diff`, `text` or `""`: what the body is."""
+    """`diff`, `patch`, `text` or `""`: what the body is."""
     body: str
-    """The text asked about; for a diff, `base..head` as two commits."""
+    """The text asked about, which may be a patch; for a diff, `base..head` as two commits."""
     digest: str
     """sha256 of the exact bytes shown."""
     opened_at: int
     decision: Decision | None = None
+    about: About | None = None

@@ -65,6 +65,8 @@ class AttemptStatus(StrEnum):
     TIMED_OUT = "timed_out"
     RATE_LIMITED = "rate_limited"
     """Waits for the provider's reset. Not charged."""
+    ASKED = "asked"
+    """Ended to ask a person for permission; goes on with the answer. Not charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +102,34 @@ class StepState:
     """Milliseconds since 1970: when a retrying step starts again by itself."""
 
 
+MOST = 2**53
+"""No count is larger: up to it every integer has a float, and a database its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What an attempt consumed. None where the agent does not say."""
 
     input_tokens: int | None = None
+    """All of the input, what came from a cache included."""
     output_tokens: int | None = None
     cost_usd: float | None = None
+    cached_tokens: int | None = None
+    """Those of the input that the provider had in its cache."""
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             _add(self.input_tokens, other.input_tokens),
             _add(self.output_tokens, other.output_tokens),
             _add(self.cost_usd, other.cost_usd),
+            _add(self.cached_tokens, other.cached_tokens),
         )
 
 
 def _add(a: Number | None, b: Number | None) -> Number | None:
     if a is None:
         return b
-    return a if b is None else a + b
+    return a if b is None else min(a + b, MOST)
 
 
 @dataclass(frozen=True, slots=True)

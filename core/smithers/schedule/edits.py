@@ -28,7 +28,14 @@ _NAMES = {
 }
 _UNKNOWN_OF_OLD = frozenset({"schema", "template", "until"})
 """Marks that a plan recorded by an earlier program may lack."""
-_CUT_SHORT = frozenset({AttemptStatus.RUNNING, AttemptStatus.INTERRUPTED, AttemptStatus.STOPPED})
+_CUT_SHORT = frozenset(
+    {
+        AttemptStatus.RUNNING,
+        AttemptStatus.INTERRUPTED,
+        AttemptStatus.STOPPED,
+        AttemptStatus.ASKED,
+    }
+)
 
 
 def of_plan(

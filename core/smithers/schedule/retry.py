@@ -11,6 +11,8 @@ FIRST_WAIT = 5.0
 LONGEST_WAIT = 300.0
 RATE_LIMIT_WAIT = 60.0
 """Seconds to wait for a limit whose reset the provider did not name."""
+LONGEST_LIMIT = 7 * 86_400.0
+"""Seconds after which a limit is tried again, whatever the provider named."""
 
 
 def retry_at(
@@ -45,6 +47,8 @@ def retry_at(
 
 
 def rate_limited_until(now: int, retry_after: float | None, jitter: float) -> int:
-    """When a provider's limit is tried again: its own word, else a minute."""
-    wait = retry_after if retry_after is not None else RATE_LIMIT_WAIT * jitter
-    return now + int(max(wait, 0.5) * 1000)
+    """When a provider's limit is tried again: its own word if that makes sense, else a minute."""
+    wait = RATE_LIMIT_WAIT * jitter
+    if retry_after is not None and retry_after >= 0:
+        wait = retry_after
+    return now + int(min(max(wait, 0.5), LONGEST_LIMIT) * 1000)

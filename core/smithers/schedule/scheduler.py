@@ -115,6 +115,11 @@ class Scheduler:
             gates.append(gate)
         self._board.queue[asker(gate.key)] = None
 
+    def put(self, gate: Gate) -> None:
+        """A gate that the engine has opened of itself: an agent asks."""
+        self._board.decision.gates.append(gate)
+        self.record_gate(gate)
+
     # -- the round --
 
     def advance(self, hands: Hands, *, now: int, cap: int) -> Decision:

@@ -42,7 +42,7 @@ def state_of(step: PlanStep, view: View) -> StepState:
     if step.key in facts.outputs:
         return SUCCEEDED
     attempts = facts.attempts.get(step.key)
-    tried = _tried(attempts[-1]) if attempts else None
+    tried = _tried(attempts[-1], facts) if attempts else None
     if tried is not None and tried.status is StepStatus.RUNNING:
         return tried
     state = tried or _untried(step, view)
@@ -58,7 +58,8 @@ def _held(step: PlanStep, state: StepState, facts: Facts) -> StepState:
     would = {StepStatus.READY, StepStatus.RETRYING}
     if step.kind is StepKind.LOOP:
         would.add(StepStatus.RUNNING)
-    if state.status not in would or last_gate(facts, step.key) is not None:
+    decided = step.kind is StepKind.APPROVAL and last_gate(facts, step.key) is not None
+    if state.status not in would or decided:
         return state
     return StepState(StepStatus.WAITING, str(step.spec[HELD]))
 
@@ -76,11 +77,15 @@ def _untried(step: PlanStep, view: View) -> StepState:
             return READY
 
 
-def _tried(last: Attempt) -> StepState | None:
+def _tried(last: Attempt, facts: Facts) -> StepState | None:
     """What the last attempt says; None where it says only that the step may start again."""
     match last.status:
         case AttemptStatus.RUNNING:
             return StepState(StepStatus.RUNNING)
+        case AttemptStatus.ASKED:
+            gate = last_gate(facts, last.key)
+            asks = gate is not None and gate.decision is None
+            return StepState(StepStatus.WAITING, gate.title) if gate and asks else None
         case AttemptStatus.SUCCEEDED | AttemptStatus.INTERRUPTED | AttemptStatus.STOPPED:
             return None
         case AttemptStatus.FAILED | AttemptStatus.TIMED_OUT | AttemptStatus.RATE_LIMITED:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 from smithers.clock import SYSTEM
 from smithers.config import load
-from smithers.errors import NeedsPerson, Refused
-from smithers.model.gate import Answer, Decision, Gate
+from smithers.errors import NeedsPerson, Refused, UsageError
+from smithers.model.gate import Answer, Decision, Gate, GateKind, Remember
 from smithers.model.run import Intent, Run, RunStatus
 from smithers.model.step import JSON
+from smithers.service.gates import cut
 from smithers.service.locate import state_dir
 from smithers.service.shaping import decision_view, message_view
 from smithers.service.views import DecisionView, MessageView
 from smithers.store import crashes, messages, runs
 from smithers.store.database import Store
+from smithers.store.permissions import PROVEN
 from smithers.store.settle import hand_over
 from smithers.supervise.owner import replaceable
 from smithers.supervise.reviving import Did, revive
@@ -140,7 +142,7 @@ def message(root: Path, run: str, step: str, text: str, *, actor: str) -> Messag
     return message_view(sent)
 
 
-def decide(
+def decide(  # noqa: PLR0913 - what a decision is made of
     root: Path,
     run: str,
     gate: str | None,
@@ -150,18 +152,36 @@ def decide(
     established: str,
     note: str = "",
     digest: str | None = None,
+    remember: Remember = Remember.ONCE,
 ) -> DecisionView:
     """Answer a gate; the first answer stands. `gate`: its id or step, None if only one is open.
+
+    `remember`: what the answer to an agent's question holds for; of no meaning elsewhere.
 
     Raises Refused when it is decided, closed or changed; NeedsPerson when the actor is not enough.
     """
     with _store(root) as store:
         asked = _gate(store, run, gate)
-        if asked.by != "anyone" and established not in {"terminal", "app"}:
+        # What holds beyond the step decides questions that may be a person's.
+        wide = remember in {Remember.RUN, Remember.RECIPE}
+        if (asked.by != "anyone" or wide) and established not in PROVEN:
+            longer = f" for all of this {remember}" if wide else ""
+            option = f" --remember {remember}" if wide else ""
             raise NeedsPerson(
-                f"{asked.key} of run {run} must be decided by a person at a terminal",
+                f"{asked.key} of run {run} must be decided by a person at a terminal{longer}",
                 kept="the gate, open",
-                next=f"a person runs: smithers approve {run} {asked.key}",
+                next=f"a person runs: smithers approve {run} {asked.key}{option}",
+            )
+        if remember is not Remember.ONCE and asked.kind is not GateKind.PERMISSION:
+            raise UsageError(
+                f"{asked.key} is no question of an agent: there is nothing to remember",
+                next=f"smithers approve {run} {asked.key}",
+            )
+        if answer is Answer.APPROVE and cut(asked):
+            raise Refused(
+                f"what {asked.key} of run {run} is about is too long to be shown whole",
+                kept="the gate, open",
+                next=f"smithers deny {run} {asked.key} --reason 'too long to be looked at'",
             )
         decision = Decision(
             gate=asked.id,
@@ -171,6 +191,7 @@ def decide(
             note=note,
             digest=asked.digest if digest is None else digest,
             decided_at=SYSTEM.now(),
+            remember=remember,
         )
         runs.decide(store, run, decision)
         intent = runs.get(store, run).intent

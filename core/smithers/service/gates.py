@@ -6,15 +6,17 @@ import re
 from pathlib import Path
 
 from smithers.errors import UsageError, VcsError
-from smithers.model.gate import Gate
+from smithers.model.gate import Gate, GateKind
 from smithers.model.run import Run
 from smithers.service import shaping
 from smithers.service.directory import Directory, head
-from smithers.service.safe import clean, hidden, line
+from smithers.service.safe import LIMIT, clean, hidden, line
 from smithers.service.views import GateView, Safe
 from smithers.store import queries
 
 LINES_SHOWN = 2000
+QUESTION_LIMIT = 1 << 20
+"""Characters of a line that are shown of what an agent asks for, which is never cut unseen."""
 
 _SIDES = re.compile(r"([0-9a-f]{7,64})\.\.([0-9a-f]{7,64})\Z")
 
@@ -48,7 +50,8 @@ def gate(db: Directory, run_id: str, gate_id: str) -> GateView:
 
 def _body(run: Run, gate: Gate) -> tuple[Safe, int]:
     if gate.show != "diff":
-        return clean(gate.body, strict=True), hidden(gate.body)
+        limit = QUESTION_LIMIT if gate.kind is GateKind.PERMISSION else LIMIT
+        return clean(gate.body, strict=True, limit=limit), hidden(gate.body, limit=limit)
     sides = _SIDES.match(gate.body)
     if sides is None:
         return line(f"(no diff can be made of {gate.body})"), 1
@@ -65,6 +68,12 @@ def _body(run: Run, gate: Gate) -> tuple[Safe, int]:
     if beyond > 0:
         shown = Safe(f"{shown}\n… {beyond:,} more lines. next: smithers diff {line(run.id)}")
     return shown, hidden(patch)
+
+
+def cut(gate: Gate) -> bool:
+    """Whether not all can be shown of what an agent asks for."""
+    long = any(len(each) > QUESTION_LIMIT for each in gate.body.split("\n"))
+    return gate.kind is GateKind.PERMISSION and long
 
 
 def repository_of(run: Run) -> Path:

@@ -37,14 +37,14 @@ class LogFile:
         with ExitStack() as files:
             return max((part.base + part.lines for part, _ in self._open(files)), default=0)
 
-    def page(self, after: int, limit: int) -> list[LogLine]:
-        """Up to `limit` lines that follow line number `after`."""
+    def page(self, after: int, limit: int, *, raw: bool = False) -> list[LogLine]:
+        """Up to `limit` lines that follow line number `after`; with what was received, if asked."""
         after = max(0, after)
         found: list[LogLine] = []
         with ExitStack() as files:
             for part, file in self._open(files):
                 wanted = limit - len(found)
-                found += [_parse(*each) for each in part.read(file, after, wanted)]
+                found += [_parse(*each, raw=raw) for each in part.read(file, after, wanted)]
         return found
 
     def _open(self, files: ExitStack) -> list[tuple[_Part, BinaryIO]]:
@@ -114,7 +114,7 @@ def _base(file: BinaryIO) -> int | None:
     return base if isinstance(base, int) else None
 
 
-def _parse(number: int, data: bytes) -> LogLine:
+def _parse(number: int, data: bytes, *, raw: bool) -> LogLine:
     """One record. What is no record is shown as it stands: a log must never hide a line."""
     text = data.decode("utf-8", "surrogateescape").removesuffix("\n")
     try:
@@ -125,10 +125,14 @@ def _parse(number: int, data: bytes) -> LogLine:
         record = {"d": text}
     at = record.get("t")
     shown = record.get("d")
+    said = shown if isinstance(shown, str) else text
+    # What the engine says was received from nobody.
+    received = None if record.get("s") == "engine" else record.get("raw", said)
     return LogLine(
         n=number,
         at=at if isinstance(at, int) else 0,
         stream=line(str(record.get("s", "engine")), limit=20),
         kind=line(str(record.get("k", "")), limit=40),
-        text=line(shown if isinstance(shown, str) else text, limit=LIMIT),
+        text=line(said, limit=LIMIT),
+        raw=received if raw and isinstance(received, str) else None,
     )

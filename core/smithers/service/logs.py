@@ -21,14 +21,16 @@ def log(
     *,
     after: int = 0,
     limit: int = 1000,
+    raw: bool = False,
 ) -> list[LogLine]:
     """Lines after number `after` of one attempt's log: by default the last of the step.
 
-    Without a step: that of what runs, else of what began last. Empty as long as nothing is written.
+    Without a step: that of what runs, else of what began last. `raw`: with what was received.
+    Empty as long as nothing is written.
     Raises UnknownRun, UsageError for an unknown step or attempt.
     """
     file = _file(db, run_id, step, attempt)
-    return [] if file is None else file.page(after, limit)
+    return [] if file is None else file.page(after, limit, raw=raw)
 
 
 def log_length(

@@ -181,6 +181,8 @@ def gate_view(run: str, title: str, recipe: str, gate: Gate) -> GateView:
         hidden=hidden(gate.title, limit=_TITLE) + hidden(gate.why, limit=_TITLE),
         body=NOTHING,
         decision=None if gate.decision is None else decision_view(gate.decision),
+        tool=line(gate.about.tool) if gate.about else NOTHING,
+        subject=line(gate.about.subject, strict=True) if gate.about else NOTHING,
     )
 
 
@@ -191,6 +193,7 @@ def decision_view(decision: Decision) -> DecisionView:
         established=line(decision.established),
         note=line(decision.note),
         decided_at=decision.decided_at,
+        remember=decision.remember.value,
     )
 
 

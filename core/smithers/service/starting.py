@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from smithers.author.workflow import Workflow
 from smithers.clock import SYSTEM
 from smithers.config import Config, load
-from smithers.engine import casting, loading
+from smithers.engine import boxing, casting, loading
 from smithers.errors import Refused, SmithersError, UsageError
 from smithers.model.gate import Gate
 from smithers.model.run import Facts, Run
@@ -81,6 +81,8 @@ def _start(root: Path, request: Request, actor: str) -> str:
     workflow = loading.load(source)
     given = _input(workflow, request)
     config = load(root)
+    if what := boxing.unobtainable(config.sandbox, workflow.sandbox):
+        raise UsageError(what, next="smithers doctor says how to cure it")
     agents = dict(request.agents or {})
     run_id = _run_id(request.run_id)
     repository = discover(root)
@@ -267,20 +269,23 @@ def _rehearse(
     scheduler = Scheduler(workflow, given, Facts(run))
     with suppress(_GateReached):
         scheduler.advance(_NoHands(), now=run.created_at, cap=0)
-    roles = {
-        str(step.spec.get("agent"))
-        for step in scheduler.facts.plan.values()
-        if step.kind is StepKind.TASK
-    }
+    asked = [
+        step.spec["agent"] for step in scheduler.facts.plan.values() if step.kind is StepKind.TASK
+    ]
+    wanted = {(one,) if isinstance(one, str) else tuple(map(str, _list(one))) for one in asked}
     notes = []
-    for role in sorted(roles | set(run.agents)):
+    for roles in sorted(wanted | {(role,) for role in run.agents}):
         try:
-            casting.cast(role, run.agents, config, root)
+            first = casting.names_for(roles, run.agents, config, root, casting.rules(config))[0]
+            casting.cast(first, config, root)
         except UsageError:
             raise
         except SmithersError as error:
             raise UsageError(error.what, next=error.next) from error
-        if role not in run.agents and role not in config.roles:
-            name = casting.name_for(role, run.agents, config)
-            notes.append(f"{role} is played by {name}, the first agent that is installed")
+        if not any(role in run.agents or role in config.roles for role in roles):
+            notes.append(f"{roles[0]} is played by {first}, the first agent that is installed")
     return tuple(notes)
+
+
+def _list(value: JSON) -> list[JSON]:
+    return value if isinstance(value, list) else []

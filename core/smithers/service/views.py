@@ -110,6 +110,8 @@ class DecisionView(NamedTuple):
     established: Safe
     note: Safe
     decided_at: int
+    remember: str = "once"
+    """What the answer to an agent's question holds for: `once`, `step`, `run` or `recipe`."""
 
 
 class GateView(NamedTuple):
@@ -128,14 +130,23 @@ class GateView(NamedTuple):
     by: Safe
     why: Safe
     show: Safe
-    """`diff`, `text` or empty."""
+    """`diff`, `patch` (a change that is not made yet), `text` or empty."""
     digest: Safe
     opened_at: int
     hidden: int
     """Signs of the raw text that cannot be shown and were replaced."""
     body: Safe
-    """For `text` the text; for `diff` the patch, cut at 2,000 lines with a notice."""
+    """For `text` the text; else the patch, that of a `diff` cut at 2,000 lines with a notice."""
     decision: DecisionView | None
+    tool: Safe = Safe("")
+    """`shell`, `edit`, `read`, `fetch` or `other`, of an agent's question."""
+    subject: Safe = Safe("")
+    """The command, path or address that it asks about, on one line."""
+
+    @property
+    def patch(self) -> bool:
+        """The body is a patch."""
+        return self.show in {"diff", "patch"}
 
 
 class RunView(NamedTuple):
@@ -185,6 +196,11 @@ class LogLine(NamedTuple):
     """`out`, `err`, `agent` or `engine`."""
     kind: Safe
     text: Safe
+    raw: str | None = None
+    """What was received, if that was asked for; None: the same as of the line before.
+
+    For `--json` and a pipe; never for a terminal.
+    """
 
 
 class FileChange(NamedTuple):
@@ -218,3 +234,24 @@ class Summary(NamedTuple):
     failed: int
     done: int
     total: int
+
+
+class AgentView(NamedTuple):
+    """One agent, by a name that `--agent ROLE=NAME` takes. None: not known."""
+
+    name: Safe
+    kind: Safe
+    path: Safe
+    """Of its program or script; empty where there is none."""
+    version: Safe
+    logged_in: bool | None
+    model: Safe
+    """Of config; empty: its own choice."""
+    roles: tuple[Safe, ...]
+    asks: bool | None
+    resumes: bool
+    schema: bool | None
+    prices: bool | None
+    problem: Safe
+    """Why it cannot be used; empty: it can."""
+    cure: Safe

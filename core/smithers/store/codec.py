@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from smithers.model.gate import Answer, Decision, Gate, GateKind
+from smithers.model.gate import About, Answer, Decision, Gate, GateKind, Remember
 from smithers.model.run import Intent, Run, RunStatus
 from smithers.model.step import (
     JSON,
@@ -99,7 +99,7 @@ def run_from_row(row: Row) -> Run:
 ATTEMPT_COLUMNS = (
     "key, n, token, status, started_at, finished_at, charged, retry_at, reopened, "
     "exit_code, error, "
-    "agent, model, session, value, input_tokens, output_tokens, cost_usd"
+    "agent, model, session, value, input_tokens, output_tokens, cost_usd, cached_tokens"
 )
 
 
@@ -120,7 +120,7 @@ def attempt_from_row(row: Row) -> Attempt:
         model=row[12],
         session=row[13],
         value=None if row[14] is None else json.loads(row[14]),
-        usage=Usage(row[15], row[16], row[17]),
+        usage=Usage(row[15], row[16], row[17], row[18]),
     )
 
 
@@ -145,12 +145,13 @@ def attempt_to_row(attempt: Attempt) -> Row:
         attempt.usage.input_tokens,
         attempt.usage.output_tokens,
         attempt.usage.cost_usd,
+        attempt.usage.cached_tokens,
     )
 
 
 GATE_COLUMNS = (
     "g.id, g.key, g.kind, g.title, g.decided_by, g.why, g.show, g.body, g.digest, g.opened_at, "
-    "d.answer, d.actor, d.established, d.note, d.digest, d.decided_at"
+    "d.answer, d.actor, d.established, d.note, d.digest, d.decided_at, d.remember, g.about"
 )
 """For `gates AS g LEFT JOIN decisions AS d ON d.run = g.run AND d.gate = g.id`."""
 
@@ -158,7 +159,9 @@ GATE_COLUMNS = (
 def gate_from_row(row: Row) -> Gate:
     decision = None
     if row[10] is not None:
-        decision = Decision(row[0], Answer(row[10]), row[11], row[12], row[13], row[14], row[15])
+        decision = Decision(
+            row[0], Answer(row[10]), row[11], row[12], row[13], row[14], row[15], Remember(row[16])
+        )
     return Gate(
         id=row[0],
         key=row[1],
@@ -171,6 +174,7 @@ def gate_from_row(row: Row) -> Gate:
         digest=row[8],
         opened_at=row[9],
         decision=decision,
+        about=None if row[17] is None else About(**json.loads(row[17])),
     )
 
 

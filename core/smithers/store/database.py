@@ -22,7 +22,7 @@ from smithers.store.failures import named
 from smithers.store.files import Files, without_log
 from smithers.store.locking import LOCK_SECONDS, queue
 
-VERSION = 2
+VERSION = 3
 NAME = "smithers.db"
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 LONGEST_EMPTY_LOG = 2 * CHECKPOINT_BYTES

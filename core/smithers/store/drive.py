@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from smithers.errors import LeaseLost, Refused, UnknownRun
 from smithers.model.gate import Gate
@@ -243,14 +243,14 @@ class Drive:
         seq = self._seq
         db.executemany(
             f"INSERT INTO attempts (run, {codec.ATTEMPT_COLUMNS}) "  # noqa: S608
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (run, key, n) DO UPDATE SET status = excluded.status, "
             "finished_at = excluded.finished_at, charged = excluded.charged, "
             "retry_at = excluded.retry_at, "
             "exit_code = excluded.exit_code, error = excluded.error, agent = excluded.agent, "
             "model = excluded.model, session = excluded.session, value = excluded.value, "
             "input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, "
-            "cost_usd = excluded.cost_usd",
+            "cost_usd = excluded.cost_usd, cached_tokens = excluded.cached_tokens",
             [(seq, *codec.attempt_to_row(attempt)) for attempt in move.attempts],
         )
         db.executemany(
@@ -265,8 +265,8 @@ class Drive:
     def _write_gates(self, db: sqlite3.Connection, gates: Sequence[Gate]) -> None:
         db.executemany(
             "INSERT INTO gates (run, id, key, kind, title, decided_by, why, show, "
-            "body, digest, opened_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "body, digest, opened_at, about) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     self._seq,
@@ -280,6 +280,7 @@ class Drive:
                     codec.text(gate.body),
                     gate.digest,
                     gate.opened_at,
+                    None if gate.about is None else codec.dumps(asdict(gate.about)),
                 )
                 for gate in gates
             ],

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from smithers.errors import LeaseLost, Refused, UnknownRun, UsageError
+from smithers.errors import Refused, UnknownRun, UsageError
 from smithers.model.run import Intent, Owner, RunStatus
 from smithers.model.step import Attempt, StepKind, StepStatus
-from smithers.store import codec
+from smithers.store import codec, leases
 from smithers.store.database import Reader, Store
 
 MOST_BYTES = 64 * 1024
@@ -143,7 +143,7 @@ def deliver(
     if not store.all(find, (run_id, attempt.key)):
         return []
     with store.write() as db:
-        seq = _held_by(db, run_id, owner)
+        seq = leases.held_by(db, run_id, owner)
         told = [
             Message(*row)._replace(attempt=attempt.n, delivered_at=now)
             for row in db.execute(find, (run_id, attempt.key))
@@ -162,7 +162,7 @@ def shut(store: Store, run_id: str, attempt: Attempt, owner: Owner, *, now: int)
     """
     # It need not outlive a power cut: the attempt would not either.
     with store.write(durable=False) as db:
-        seq = _held_by(db, run_id, owner)
+        seq = leases.held_by(db, run_id, owner)
         waiting = db.execute(
             "SELECT 1 FROM messages WHERE run = ? AND key = ? AND attempt IS NULL",
             (seq, attempt.key),
@@ -171,18 +171,3 @@ def shut(store: Store, run_id: str, attempt: Attempt, owner: Owner, *, now: int)
             return False
         _insert(db, seq, Message(0, attempt.key, "", _ENGINE, now, attempt.n, now))
     return True
-
-
-def _held_by(db: sqlite3.Connection, run_id: str, owner: Owner) -> int:
-    row = db.execute(
-        "SELECT run FROM leases WHERE run = (SELECT seq FROM runs WHERE id = ?) AND held = 1 "
-        "AND host = ? AND boot_id = ? AND pid_ns = ? AND pid = ? AND start_time = ?",
-        (run_id, owner.host, owner.boot_id, owner.pid_ns, owner.pid, owner.start_time),
-    ).fetchone()
-    if row is None:
-        raise LeaseLost(
-            f"another engine drives run {run_id} now",
-            kept="everything committed; this engine writes nothing more",
-            next=f"smithers inspect {run_id}",
-        )
-    return int(row[0])

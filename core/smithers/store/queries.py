@@ -230,11 +230,12 @@ def undealt(db: Reader, seqs: Iterable[int]) -> dict[int, int]:
 def usages(db: Reader, seqs: Iterable[int]) -> dict[int, Usage]:
     """What all attempts of a run consumed together, as far as they say."""
     rows = db.all(
-        "SELECT run, sum(input_tokens), sum(output_tokens), sum(cost_usd) FROM attempts "
+        "SELECT run, sum(input_tokens), sum(output_tokens), sum(cost_usd), "
+        "sum(cached_tokens) FROM attempts "
         "WHERE run IN (SELECT value FROM json_each(?)) GROUP BY run",
         [json.dumps(list(seqs))],
     )
-    return {row[0]: Usage(row[1], row[2], row[3]) for row in rows}
+    return {row[0]: Usage(*row[1:]) for row in rows}
 
 
 def notable(db: Reader, seqs: Iterable[int]) -> dict[int, list[StepRow]]:
@@ -310,7 +311,7 @@ def inbox(db: Reader) -> list[OpenGate]:
         "AND r.status NOT IN ('succeeded', 'failed', 'cancelled', 'superseded') "
         "ORDER BY g.opened_at, g.run, g.id"
     )
-    return [OpenGate(row[16], row[17], row[18], gate_from_row(row)) for row in rows]
+    return [OpenGate(row[-3], row[-2], row[-1], gate_from_row(row)) for row in rows]
 
 
 def frames(db: Reader, seq: int, *, after: int, limit: int) -> list[FrameRow]:

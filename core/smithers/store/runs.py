@@ -358,8 +358,8 @@ def decide(store: Store, run_id: str, decision: Decision) -> None:
         _still_open(get(store, run_id), "decided about")
         db.execute(
             "INSERT INTO decisions (run, gate, answer, actor, established, note, "
-            "digest, decided_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "digest, decided_at, remember) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 seq,
                 decision.gate,
@@ -369,6 +369,7 @@ def decide(store: Store, run_id: str, decision: Decision) -> None:
                 codec.text(decision.note),
                 decision.digest,
                 decision.decided_at,
+                decision.remember.value,
             ),
         )
         db.execute("UPDATE gates SET open = 0 WHERE run = ? AND id = ?", (seq, decision.gate))

@@ -1,4 +1,4 @@
--- The run directory's database, version 2.
+-- The run directory's database, version 3.
 --
 --   meta           one row: schema version, id of this store
 --   runs           one row a run: what was asked, where it stands (its summary is a projection)
@@ -101,7 +101,7 @@ CREATE TABLE attempts (
     n INTEGER NOT NULL,
     token INTEGER NOT NULL,
     status TEXT NOT NULL CHECK (status IN
-        ('running', 'succeeded', 'failed', 'interrupted', 'stopped', 'timed_out', 'rate_limited')),
+        ('running', 'succeeded', 'failed', 'interrupted', 'stopped', 'timed_out', 'rate_limited', 'asked')),
     started_at INTEGER NOT NULL,
     finished_at INTEGER,
     charged INTEGER NOT NULL DEFAULT 1,
@@ -116,6 +116,7 @@ CREATE TABLE attempts (
     input_tokens INTEGER,
     output_tokens INTEGER,
     cost_usd REAL,
+    cached_tokens INTEGER,
     PRIMARY KEY (run, key, n)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempts_open ON attempts (run) WHERE status = 'running';
@@ -147,7 +148,7 @@ CREATE TABLE gates (
     run INTEGER NOT NULL,
     id TEXT NOT NULL,
     key TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('approval', 'no_progress', 'exhausted', 'budget', 'crashes')),
+    kind TEXT NOT NULL CHECK (kind IN ('approval', 'no_progress', 'exhausted', 'budget', 'crashes', 'permission')),
     title TEXT NOT NULL,
     decided_by TEXT NOT NULL CHECK (decided_by IN ('anyone', 'person', 'signed')),
     why TEXT NOT NULL,
@@ -156,6 +157,7 @@ CREATE TABLE gates (
     digest TEXT NOT NULL,
     opened_at INTEGER NOT NULL,
     open INTEGER NOT NULL DEFAULT 1 CHECK (open IN (0, 1)),
+    about TEXT,  -- of a gate about a permission, as JSON: what is asked for, and by which attempt
     PRIMARY KEY (run, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX gates_open ON gates (opened_at) WHERE open = 1;
@@ -169,6 +171,7 @@ CREATE TABLE decisions (
     note TEXT NOT NULL,
     digest TEXT NOT NULL,
     decided_at INTEGER NOT NULL,
+    remember TEXT NOT NULL DEFAULT 'once' CHECK (remember IN ('once', 'step', 'run', 'recipe')),
     PRIMARY KEY (run, gate)
 ) STRICT, WITHOUT ROWID;
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from smithers.clock import SYSTEM, Clock
+from smithers.engine.border import Executor, Local
 from smithers.engine.loop import Loop
 from smithers.engine.room import AGAIN_SECONDS, WHY, Room
 from smithers.engine.setup import set_up
@@ -64,8 +65,13 @@ def main(argv: list[str], clock: Clock = SYSTEM) -> int:
     return 0
 
 
-async def drive_run(store: Store, drive: Drive, clock: Clock) -> None:
-    """From taking the run over to leaving it. Raises LeaseLost, StoreError."""
+async def drive_run(
+    store: Store, drive: Drive, clock: Clock, *, executor: Executor | None = None
+) -> None:
+    """From taking the run over to leaving it. Raises LeaseLost, StoreError.
+
+    `executor`: where turns are played; None: here.
+    """
     events = asyncio.get_running_loop()
     # Not ignored: what is ignored stays so in every process of an agent.
     events.add_signal_handler(signal.SIGINT, lambda: None)
@@ -73,7 +79,14 @@ async def drive_run(store: Store, drive: Drive, clock: Clock) -> None:
     if inheritance is None:
         return
     children = Children(store, store.path.parent, drive.lease.run)
-    loop = Loop(store, drive, inheritance, clock=clock, on_news=children.start)
+    loop = Loop(
+        store,
+        drive,
+        inheritance,
+        clock=clock,
+        executor=executor or Local(clock),
+        on_news=children.start,
+    )
     events.add_signal_handler(signal.SIGTERM, loop.leave)
     await loop.run()
     await children.started()

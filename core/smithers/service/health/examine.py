@@ -21,6 +21,7 @@ def examine(root: Path, *, actor: str, verify: bool = False) -> Iterator[Finding
     yield from home.folder(root)
     yield from home.network(root)
     yield from home.configuration(root)
+    yield runs.sandbox(home.sandbox_level(root))
     broken = False
     for found in database.database(root):
         broken = broken or found.state == "failed"

@@ -79,6 +79,14 @@ def configuration(root: Path) -> Iterator[Finding]:
         yield Finding("config", "failed", line(error.what), str(line(error.next)))
 
 
+def sandbox_level(root: Path) -> str:
+    """What config asks of the sandbox; empty if it says nothing that can be read."""
+    try:
+        return config.load(root).sandbox.level
+    except ConfigError:
+        return ""
+
+
 def disk(root: Path, *, least: int = _LEAST_FREE) -> Iterator[Finding]:
     """Room for what engines write; `least` bytes."""
     free = shutil.disk_usage(locate.state_dir(root)).free

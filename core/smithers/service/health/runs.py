@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from smithers.engine import checker
 from smithers.model.run import RunStatus
 from smithers.process import cgroup, sweep, table
+from smithers.process import sandbox as boxes
 from smithers.process.cgroup import Containment
 from smithers.process.identity import Life
 from smithers.service.directory import Directory
@@ -63,6 +64,23 @@ def containment() -> Finding:
         Containment.ENVIRONMENT: "by environment: an orphan that washed it off gets away",
     }
     return Finding("containment", "ok", line(held[cgroup.containment()]))
+
+
+def sandbox(level: str) -> Finding:
+    """Whether attempts are kept from the rest of the machine, by the level that config names."""
+    why_not = boxes.unavailable()
+    if level == "off":
+        return Finding("sandbox", "ok", line("off, by config.toml"))
+    if why_not:
+        detail = line(f"not in force: {why_not}; attempts can do all that you can")
+        return Finding("sandbox", "failed" if level else "warning", detail, _cure(why_not))
+    return Finding("sandbox", "ok", line(f"{level or 'workspace'}: bubblewrap is there and works"))
+
+
+def _cure(why_not: str) -> str:
+    if "not installed" in why_not:
+        return "sudo apt-get install bubblewrap"
+    return 'allow user namespaces, or set [sandbox] level = "off" in config.toml'
 
 
 def _end(tokens: list[int]) -> None:

@@ -1,0 +1,1 @@
+"""Programs that are driven through their own JSON lines, a file each: no process, no policy."""
