@@ -136,8 +136,8 @@ def _memory() -> str:
             config += section(f"a{n}", ALL[name].point(home, model))
         workshop.config(config)
         (workshop.out / "six.py").write_text(FLOW)
-        workshop.up(str(workshop.out / "six.py"))
-        until(lambda: all(model.requests for model in models), seconds=300, tell=workshop.tell)
+        workshop.up(str(workshop.out / "six.py"), agents={f"a{n}": f"a{n}" for n in range(6)})
+        until(lambda: all(model.requests for model in models), seconds=120, tell=workshop.tell)
         engine = psutil.Process(workshop.engine())
         held = engine.memory_info().rss
         others = sum(child.memory_info().rss for child in engine.children(recursive=True))
