@@ -79,9 +79,9 @@ def test_a_recipe_can_ask_for_a_stricter_one(workshop):
     # Both that and the setup before it.
     workshop.config("[workspace]\nsetup = 'test -d ~ && test ! -e ~/notes'\n")
     workshop.commit()
-    path = workshop.flow("return Check('home', 'test -d ~ && test ! -e ~/notes')")
+    path = workshop.flow("return Check('home', 'test -d ~ && test ! -e ~/notes')", edits=True)
     flow = Path(path)
-    flow.write_text(flow.read_text().replace("edits=False", "edits=False, sandbox='strict'"))
+    flow.write_text(flow.read_text().replace("edits=True", "edits=True, sandbox='strict'"))
     workshop.up(path)
     assert workshop.until_ended().row.status is RunStatus.SUCCEEDED, workshop.log("home")
 
