@@ -75,9 +75,19 @@ def cancel_when():
 @pytest.fixture
 def claude():
     """The real command, or a skip that says why; a failure where it is required."""
-    path = shutil.which("claude")
+    return _installed("claude")
+
+
+@pytest.fixture
+def node_program():
+    """The same of Node.js, which is installed with the agents."""
+    return _installed("node")
+
+
+def _installed(program):
+    path = shutil.which(program)
     if path is None:
-        reason = "claude is not on PATH; .ci/install-agents gets it"
+        reason = f"{program} is not on PATH; .ci/install-agents gets it"
         if os.environ.get("SMITHERS_REQUIRE_CLI") == "1":
             pytest.fail(reason)
         pytest.skip(reason)

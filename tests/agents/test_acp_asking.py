@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytest.importorskip("acp")
-
 from smithers.agents.acp.asking import questions
 
 

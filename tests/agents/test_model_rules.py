@@ -8,12 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from smithers.agents.permissions import Policy, Remembered, Ruling, Tool
-
-pytest.importorskip("pydantic_ai")
-
 from smithers.agents.models import tools
 from smithers.agents.models.place import Place
+from smithers.agents.permissions import Policy, Remembered, Ruling, Tool
 
 SECRETS = ("read secrets/*",)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +11,7 @@ import pytest
 
 from smithers.agents.clis import node
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not on PATH")
+pytestmark = [pytest.mark.cli, pytest.mark.usefixtures("node_program")]
 
 
 class Limited(BaseHTTPRequestHandler):

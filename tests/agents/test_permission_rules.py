@@ -106,7 +106,7 @@ def test_a_link_is_judged_by_its_name_and_by_where_it_leads(tmp_path):
     (work / "out").symlink_to("/etc")
     assert names("docs/key", work) == ("secrets/key", "docs/key")
     assert names("out/passwd", work) == ("/etc/passwd", "out/passwd")
-    assert names("../work/a/../b.py", work) == ("b.py",)
+    assert names(f"../{work.name}/a/../b.py", work) == ("b.py",)
     assert names("/etc/passwd", work) == ("/etc/passwd",)
     assert names("a\0b", work) == ("a\0b",)
     assert names("a\ud83d", work) == ("a\ud83d",)
@@ -121,8 +121,9 @@ def test_a_link_is_judged_by_its_name_and_by_where_it_leads(tmp_path):
 
 def test_a_workspace_behind_a_link_is_still_the_workspace(tmp_path):
     (tmp_path / "real").mkdir()
-    (tmp_path / "work").symlink_to("real")
-    assert names(f"{tmp_path}/work/a.py", tmp_path / "work") == ("a.py",)
+    link = tmp_path / "link"
+    link.symlink_to("real")
+    assert names(str(link / "a.py"), link) == ("a.py",)
 
 
 def test_a_question_of_broken_text_has_a_digest():

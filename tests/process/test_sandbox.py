@@ -104,11 +104,12 @@ def test_a_secret_is_hidden_where_its_symlink_leads(inside, house, tmp_path):
 
 
 @needs_boxes
-def test_what_config_names_is_added(box, house, tmp_path):
+def test_what_config_names_is_added(box, house):
     (house / "mine").mkdir()
-    box = replace(box, write=("~/mine",), hide=("~/notes.txt", f"{tmp_path}/work/private"))
-    (tmp_path / "work/private").mkdir()
-    (tmp_path / "work/private/key").write_text(SECRET)
+    private = box.workspace / "private"
+    private.mkdir()
+    (private / "key").write_text(SECRET)
+    box = replace(box, write=("~/mine",), hide=("~/notes.txt", str(private)))
     inside = Inside(box, house)
     inside.works("echo x > ~/mine/file")
     assert SECRET not in inside.fails("cat ~/notes.txt")

@@ -7,6 +7,16 @@ import re
 from smithers.agents.base import FailureKind
 from smithers.agents.lines import amount
 
+BY_NAME = {
+    "account_on_hold": FailureKind.AUTH,
+    "authentication_failed": FailureKind.AUTH,
+    "billing_error": FailureKind.AUTH,
+    "model_not_found": FailureKind.CONFIG,
+    "oauth_org_not_allowed": FailureKind.AUTH,
+    "rate_limit": FailureKind.RATE_LIMITED,
+    "verification_required": FailureKind.AUTH,
+}
+"""By the name that Claude Code gives an error, itself and through the Agent Client Protocol."""
 _BY_STATUS = {
     401: FailureKind.AUTH,
     402: FailureKind.AUTH,

@@ -12,15 +12,6 @@ from smithers.process import sandbox
 
 _LOGIN_WANTED = -32000
 _CURE = "log in with the agent's own command, or name its API key in `env` of its config"
-_BY_ERROR = {
-    "account_on_hold": FailureKind.AUTH,
-    "authentication_failed": FailureKind.AUTH,
-    "billing_error": FailureKind.AUTH,
-    "model_not_found": FailureKind.CONFIG,
-    "oauth_org_not_allowed": FailureKind.AUTH,
-    "rate_limit": FailureKind.RATE_LIMITED,
-    "verification_required": FailureKind.AUTH,
-}
 _BY_WORDS = (
     ("session not found", FailureKind.UNKNOWN_SESSION),
     ("thread not found", FailureKind.UNKNOWN_SESSION),
@@ -60,7 +51,7 @@ def refused(error: RequestError) -> Unable:
     details = str(data.get("details") or data.get("message") or "")
     message = f"{error}: {details}" if details and details not in str(error) else str(error)
     kind = FailureKind.AUTH if error.code == _LOGIN_WANTED else None
-    kind = kind or _BY_ERROR.get(str(data.get("errorKind")))
+    kind = kind or failures.BY_NAME.get(str(data.get("errorKind")))
     # Above 499 it is the agent's own number for whatever went wrong.
     status = error.code if error.code < 500 else None
     return Unable(kind or failures.of_status(status) or _kind(message), message)

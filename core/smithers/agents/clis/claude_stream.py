@@ -14,12 +14,6 @@ from smithers.model.step import Usage
 
 _CURE = "log in with `claude auth login`, or set ANTHROPIC_API_KEY"
 _LONG_WAIT = 5000  # milliseconds: a longer wait for a rate limit is ours, not the CLI's
-_BY_ERROR = {
-    "authentication_failed": FailureKind.AUTH,
-    "billing_error": FailureKind.AUTH,
-    "model_not_found": FailureKind.CONFIG,
-    "rate_limit": FailureKind.RATE_LIMITED,
-}
 _BY_WORDS = (
     ("No conversation found with session ID", FailureKind.UNKNOWN_SESSION),
     ("is already in use", FailureKind.UNKNOWN_SESSION),
@@ -76,7 +70,9 @@ class Stream(Lines):
     def _kind(self, result: Event, said: str) -> FailureKind:
         if self.give_up:
             return FailureKind.RATE_LIMITED
-        known = failures.of_status(result.get("api_error_status")) or _BY_ERROR.get(self._error)
+        known = failures.of_status(result.get("api_error_status")) or failures.BY_NAME.get(
+            self._error
+        )
         return known or failures.of_words(said, _BY_WORDS)
 
     def read(self, event: Event) -> Iterator[tuple[EventKind, str]]:
